@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * medio/serve.h: put devices on the air from your own program.
+ *
+ *     struct medio_loop *loop;
+ *     struct medio_instance *inst;
+ *     struct medio_server *server;
+ *     struct medio_instance_options opts = { .params = params, .nparams = 1 };
+ *
+ *     medio_loop_new(&loop);
+ *     medio_instance_new(loop, &my_type, &opts, &inst, &err);
+ *     medio_server_new(inst, "/run/my.sock", NULL, &server, &err);
+ *     medio_loop_run(loop);
+ *
+ * Threads: a loop and all that was made on it belong to one thread. Make as many loops as there
+ * are threads; they share nothing. medio_loop_stop() alone may be called from any thread and from
+ * a signal handler.
+ */
+#ifndef MEDIO_SERVE_H
+#define MEDIO_SERVE_H
+
+#include <medio/device.h>
+#include <medio/filter.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * An error in words, for the user. Functions that take a `struct medio_error **` store one there on
+ * failure (if the pointer is not NULL); free it with medio_error_free().
+ */
+struct medio_error;
+MEDIO_API const char *medio_error_text(const struct medio_error *err);
+MEDIO_API void medio_error_free(struct medio_error *err);
+
+/* ---- Loop -------------------------------------------------------------------------------------- */
+
+struct medio_loop;
+
+/* -ENOMEM, -EMFILE, -ENFILE. */
+MEDIO_API int medio_loop_new(struct medio_loop **out);
+/* Everything made on the loop must be gone. NULL is allowed. */
+MEDIO_API void medio_loop_free(struct medio_loop *loop);
+/* Run until medio_loop_stop(). Returns 0, or -errno if waiting failed. */
+MEDIO_API int medio_loop_run(struct medio_loop *loop);
+/* Handle what is ready, waiting at most timeout_ms (-1: for ever, 0: not at all). Returns the
+ * number of callbacks run, or -errno. */
+MEDIO_API int medio_loop_run_once(struct medio_loop *loop, int timeout_ms);
+/* End medio_loop_run(). Any thread; async-signal-safe. */
+MEDIO_API void medio_loop_stop(struct medio_loop *loop);
+/* Busy-poll for this long after the last event before sleeping; 0 (default): never. Buys latency
+ * with a core. */
+MEDIO_API void medio_loop_set_poll(struct medio_loop *loop, uint64_t poll_ns);
+/* Readable when medio_loop_run_once(loop, 0) has work, for a program with a loop of its own. */
+MEDIO_API int medio_loop_fd(struct medio_loop *loop);
+
+/* ---- Instance: a device that runs ------------------------------------------------------------- */
+
+struct medio_instance;
+
+struct medio_instance_options {
+	const char *uuid;          /* 36 characters, or NULL: a random one */
+	const char *const *params; /* nparams strings "name=value" */
+	unsigned nparams;
+	/* Filters, the first nearest to the transport; each "name" or "name:key=value,key=value". */
+	const char *const *filters;
+	unsigned nfilters;
+	/* Where log lines go; NULL: standard error. Called on the loop's thread. */
+	void (*log)(void *opaque, enum medio_log_level level, const char *line);
+	void *log_opaque;
+};
+
+/*
+ * Make an instance of type. Errors, with words in *err:
+ *   -EINVAL  the type's data is not possible (a BAR that is no power of two …), an unknown or
+ *            malformed parameter or filter, a bad UUID
+ *   -EPROTO  the type was built for another MEDIO_DEVICE_ABI
+ *   -ENOMEM, or what the device's init() returned
+ */
+MEDIO_API int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
+	const struct medio_instance_options *opts, struct medio_instance **out,
+	struct medio_error **err);
+/* Servers on it must be gone. NULL is allowed. */
+MEDIO_API void medio_instance_free(struct medio_instance *inst);
+MEDIO_API const char *medio_instance_uuid(const struct medio_instance *inst);
+
+/* ---- vfio-user server -------------------------------------------------------------------------- */
+
+struct medio_server;
+
+struct medio_server_options {
+	mode_t mode;             /* of the socket file; 0: 0600 */
+	uint32_t max_data_xfer;  /* bytes, 4096 to 64 MiB; 0: 1 MiB */
+	unsigned client_timeout_ms; /* for VERSION, and for the rest of half a message; 0: 5000 */
+	bool once;               /* stop the loop when the first client has gone */
+};
+
+/*
+ * Listen for a vfio-user client on a unix socket at path. One client at a time: while one is
+ * connected another is told EBUSY in its VERSION reply. Errors, with words in *err: -ENAMETOOLONG
+ * (107 bytes at most), -EADDRINUSE (somebody serves there; a stale socket is replaced), -EACCES,
+ * -ENOENT (no such folder), -ENOMEM, -EMFILE.
+ */
+MEDIO_API int medio_server_new(struct medio_instance *inst, const char *path,
+	const struct medio_server_options *opts, struct medio_server **out, struct medio_error **err);
+/* As above on a connected socket, which the server then owns (also on failure). */
+MEDIO_API int medio_server_new_fd(struct medio_instance *inst, int fd,
+	const struct medio_server_options *opts, struct medio_server **out, struct medio_error **err);
+/* Finishes what was answered, lets the client go (never with data unread), removes the socket. */
+MEDIO_API void medio_server_free(struct medio_server *server);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
