@@ -52,7 +52,8 @@ MEDIO_API void medio_loop_stop(struct medio_loop *loop);
 /* Busy-poll for this long after the last event before sleeping; 0 (default): never. Buys latency
  * with a core. */
 MEDIO_API void medio_loop_set_poll(struct medio_loop *loop, uint64_t poll_ns);
-/* Readable when medio_loop_run_once(loop, 0) has work, for a program with a loop of its own. */
+/* Readable when medio_loop_run_once(loop, 0) has work, for a program with a loop of its own; or
+ * -EMFILE, -ENFILE, -ENOMEM. */
 MEDIO_API int medio_loop_fd(struct medio_loop *loop);
 
 /* ---- Instance: a device that runs ------------------------------------------------------------- */
@@ -66,6 +67,8 @@ struct medio_instance_options {
 	/* Filters, the first nearest to the transport; each "name" or "name:key=value,key=value". */
 	const char *const *filters;
 	unsigned nfilters;
+	/* The filters those names may mean; NULL-terminated, or NULL: none. */
+	const struct medio_filter *const *known_filters;
 	/* Where log lines go; NULL: standard error. Called on the loop's thread. */
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);
 	void *log_opaque;

@@ -29,6 +29,19 @@ void medio_timer_disarm(struct medio_timer *timer);
 bool medio_timer_armed(const struct medio_timer *timer);
 void medio_timer_free(struct medio_timer *timer);
 
+/*
+ * A poller is asked over and over while the loop busy-polls (medio_loop_set_poll); it returns true
+ * if it found work. It may free itself. It must have a watch too: without polling it is never asked.
+ */
+struct medio_poller;
+typedef bool medio_poller_fn(void *opaque);
+struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn *fn, void *opaque);
+void medio_poller_free(struct medio_poller *poller);
+uint64_t medio_loop_poll(const struct medio_loop *loop);
+
+/* Nanoseconds until the first timer is due, -1: none is armed. */
+int64_t medio_loop_deadline(struct medio_loop *loop);
+
 uint64_t medio_now_ns(void);
 
 #endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "util/loop.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <medio/serve.h>
+#include "util/list.h"
+#include "util/timers.h"
+
+#define MAX_EVENTS 64
+/* While busy-polling, look at the other fds once in so many rounds of the pollers. */
+#define POLL_ROUNDS_PER_WAIT 32
+
+struct medio_watch {
+	struct medio_loop *loop;
+	medio_watch_fn *fn;
+	void *opaque;
+	int fd;
+	uint32_t events;
+	struct medio_list dead; /* in loop->dead once freed */
+};
+
+struct medio_poller {
+	struct medio_loop *loop;
+	medio_poller_fn *fn;
+	void *opaque;
+	struct medio_list link;
+};
+
+struct medio_loop {
+	int epoll_fd;
+	int stop_fd;  /* eventfd; written by medio_loop_stop() */
+	int timer_fd; /* -1 until medio_loop_fd() is asked: the timers, for somebody else's loop */
+	atomic_bool stopping;
+	uint64_t poll_ns;
+	struct medio_list pollers;
+	struct medio_timers timers;
+	/* Watches freed while a batch of events is being dispatched may still be in that batch. */
+	struct medio_list dead;
+	unsigned depth; /* of nested medio_loop_run_once() */
+	struct medio_watch *stop_watch, *timer_watch;
+};
+
+uint64_t medio_now_ns(void)
+{
+	struct timespec ts;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+static void on_stop(void *opaque, uint32_t events)
+{
+	struct medio_loop *loop = opaque;
+	uint64_t count;
+	(void)events;
+	ssize_t ret = read(loop->stop_fd, &count, sizeof(count));
+	(void)ret;
+}
+
+int medio_loop_new(struct medio_loop **out)
+{
+	struct medio_loop *loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return -ENOMEM;
+	medio_list_init(&loop->dead);
+	medio_list_init(&loop->pollers);
+	loop->stop_fd = loop->timer_fd = -1;
+	int ret = 0;
+	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll_fd < 0)
+		goto fail;
+	loop->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->stop_fd < 0)
+		goto fail;
+	loop->stop_watch = medio_loop_watch(loop, loop->stop_fd, EPOLLIN, on_stop, loop);
+	if (!loop->stop_watch)
+		goto fail;
+	*out = loop;
+	return 0;
+fail:
+	ret = -errno;
+	medio_loop_free(loop);
+	return ret;
+}
+
+static void reap(struct medio_loop *loop)
+{
+	medio_list_for_each (item, &loop->dead) {
+		struct medio_watch *watch = medio_container_of(item, struct medio_watch, dead);
+		medio_list_remove(item);
+		free(watch);
+	}
+}
+
+void medio_loop_free(struct medio_loop *loop)
+{
+	if (!loop)
+		return;
+	medio_watch_free(loop->stop_watch);
+	medio_watch_free(loop->timer_watch);
+	reap(loop);
+	if (loop->timer_fd >= 0)
+		close(loop->timer_fd);
+	medio_timers_fini(&loop->timers);
+	if (loop->stop_fd >= 0)
+		close(loop->stop_fd);
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	free(loop);
+}
+
+struct medio_watch *medio_loop_watch(
+	struct medio_loop *loop, int fd, uint32_t events, medio_watch_fn *fn, void *opaque)
+{
+	struct medio_watch *watch = calloc(1, sizeof(*watch));
+	if (!watch)
+		return NULL;
+	*watch = (struct medio_watch){ loop, fn, opaque, fd, events, { NULL, NULL } };
+	medio_list_init(&watch->dead);
+	struct epoll_event ev = { .events = events, .data.ptr = watch };
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		int saved = errno;
+		free(watch);
+		errno = saved;
+		return NULL;
+	}
+	return watch;
+}
+
+int medio_watch_set(struct medio_watch *watch, uint32_t events)
+{
+	if (events == watch->events)
+		return 0;
+	struct epoll_event ev = { .events = events, .data.ptr = watch };
+	if (epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_MOD, watch->fd, &ev) < 0)
+		return -errno;
+	watch->events = events;
+	return 0;
+}
+
+void medio_watch_free(struct medio_watch *watch)
+{
+	if (!watch)
+		return;
+	epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->fn = NULL;
+	if (watch->loop->depth)
+		medio_list_append(&watch->loop->dead, &watch->dead);
+	else
+		free(watch);
+}
+
+struct medio_timer *medio_loop_timer(struct medio_loop *loop, medio_timer_fn *fn, void *opaque)
+{
+	return medio_timers_add(&loop->timers, fn, opaque);
+}
+
+struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn *fn, void *opaque)
+{
+	struct medio_poller *poller = calloc(1, sizeof(*poller));
+	if (!poller)
+		return NULL;
+	poller->loop = loop;
+	poller->fn = fn;
+	poller->opaque = opaque;
+	medio_list_append(&loop->pollers, &poller->link);
+	return poller;
+}
+
+void medio_poller_free(struct medio_poller *poller)
+{
+	if (!poller)
+		return;
+	medio_list_remove(&poller->link);
+	free(poller);
+}
+
+void medio_loop_stop(struct medio_loop *loop)
+{
+	int saved = errno;
+	uint64_t one = 1;
+	atomic_store(&loop->stopping, true);
+	ssize_t ret = write(loop->stop_fd, &one, sizeof(one));
+	(void)ret;
+	errno = saved;
+}
+
+void medio_loop_set_poll(struct medio_loop *loop, uint64_t poll_ns)
+{
+	loop->poll_ns = poll_ns;
+}
+
+uint64_t medio_loop_poll(const struct medio_loop *loop)
+{
+	return loop->poll_ns;
+}
+
+static void on_timer_fd(void *opaque, uint32_t events)
+{
+	struct medio_loop *loop = opaque;
+	uint64_t count;
+	(void)events;
+	ssize_t ret = read(loop->timer_fd, &count, sizeof(count));
+	(void)ret;
+}
+
+/* Make the epoll fd readable when the first timer is due. */
+static void mirror_timers(struct medio_loop *loop)
+{
+	int64_t ns = medio_timers_wait(&loop->timers);
+	struct itimerspec when = { 0 };
+	if (ns >= 0) {
+		when.it_value.tv_sec = ns / 1000000000;
+		when.it_value.tv_nsec = ns % 1000000000 + (ns == 0);
+	}
+	timerfd_settime(loop->timer_fd, 0, &when, NULL);
+}
+
+int medio_loop_fd(struct medio_loop *loop)
+{
+	if (loop->timer_fd < 0) {
+		loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+		if (loop->timer_fd < 0)
+			return -errno;
+		loop->timer_watch = medio_loop_watch(
+			loop, loop->timer_fd, EPOLLIN, on_timer_fd, loop);
+		if (!loop->timer_watch)
+			return -errno;
+		mirror_timers(loop);
+	}
+	return loop->epoll_fd;
+}
+
+int64_t medio_loop_deadline(struct medio_loop *loop)
+{
+	return medio_timers_wait(&loop->timers);
+}
+
+/* Wait at most ns (-1: for ever). */
+static int wait_events(struct medio_loop *loop, struct epoll_event *events, int64_t ns)
+{
+	if (ns == 0)
+		return epoll_wait(loop->epoll_fd, events, MAX_EVENTS, 0);
+	if (ns < 0)
+		return epoll_wait(loop->epoll_fd, events, MAX_EVENTS, -1);
+	struct timespec ts = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	int n = epoll_pwait2(loop->epoll_fd, events, MAX_EVENTS, &ts, NULL);
+	if (n < 0 && errno == ENOSYS) { /* before Linux 5.11 */
+		int64_t ms = (ns + 999999) / 1000000;
+		n = epoll_wait(
+			loop->epoll_fd, events, MAX_EVENTS, ms > INT_MAX ? INT_MAX : (int)ms);
+	}
+	return n;
+}
+
+/* Spin over the pollers and the fds for up to poll_ns. Returns events ready, or 0; *ran counts
+ * pollers that found work. */
+static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t max_ns, int *ran)
+{
+	uint64_t start = medio_now_ns();
+	uint64_t limit = loop->poll_ns;
+	if (max_ns >= 0 && (uint64_t)max_ns < limit)
+		limit = (uint64_t)max_ns;
+	do {
+		for (unsigned i = 0; i < POLL_ROUNDS_PER_WAIT; i++) {
+			medio_list_for_each (item, &loop->pollers) {
+				struct medio_poller *p = medio_container_of(
+					item, struct medio_poller, link);
+				if (p->fn(p->opaque))
+					(*ran)++;
+			}
+			if (*ran || medio_list_empty(&loop->pollers))
+				break;
+		}
+		int n = *ran ? 0 : wait_events(loop, events, 0);
+		if (n || *ran || atomic_load_explicit(&loop->stopping, memory_order_relaxed))
+			return n;
+	} while (medio_now_ns() - start < limit);
+	return 0;
+}
+
+int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int64_t ns = timeout_ms < 0 ? -1 : (int64_t)timeout_ms * 1000000;
+	int64_t due = medio_timers_wait(&loop->timers);
+	if (due >= 0 && (ns < 0 || due < ns))
+		ns = due;
+
+	int ran = 0;
+	int n = 0;
+	loop->depth++;
+	if (loop->poll_ns && ns != 0)
+		n = spin(loop, events, ns, &ran);
+	if (n == 0 && !ran)
+		n = wait_events(loop, events, ns);
+	if (n < 0) {
+		loop->depth--;
+		return errno == EINTR ? 0 : -errno;
+	}
+	for (int i = 0; i < n; i++) {
+		struct medio_watch *watch = events[i].data.ptr;
+		if (!watch->fn)
+			continue;
+		watch->fn(watch->opaque, events[i].events);
+		ran++;
+	}
+	ran += medio_timers_run(&loop->timers);
+	if (--loop->depth == 0)
+		reap(loop);
+	if (loop->timer_fd >= 0)
+		mirror_timers(loop);
+	return ran;
+}
+
+int medio_loop_run(struct medio_loop *loop)
+{
+	while (!atomic_load(&loop->stopping)) {
+		int ret = medio_loop_run_once(loop, -1);
+		if (ret < 0)
+			return ret;
+	}
+	atomic_store(&loop->stopping, false);
+	return 0;
+}
