@@ -1,0 +1,161 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: BSD-3-Clause
+# The host side of a guest test, to be sourced: boots the bed's QEMU, sends the guest one command at a
+# time and judges the answers. One guest at a time.
+#
+#   guest_prepare BED        makes the initramfs once; sets $work (a scratch folder), $qemu, $guest_args
+#   guest_boot CMD...        starts CMD (QEMU with "${guest_args[@]}", or something that runs it)
+#   guest COMMAND            runs it in the guest; $answer is its output, the status is its own
+#   guest_off                powers the guest off; $guest_status is CMD's exit status
+#   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status
+#   guest_finish             the summary; exits 1 if a check failed
+set -uo pipefail
+
+guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+checks=0
+failures=0
+answer=
+guest_pid=
+guest_timeout=${MEDIO_GUEST_TIMEOUT:-120}
+
+guest_cleanup() {
+	local pid
+
+	[ -z "$guest_pid" ] || kill -- "-$guest_pid" 2>/dev/null
+	for pid in $(jobs -p); do
+		kill "$pid" 2>/dev/null
+	done
+	wait 2>/dev/null
+	rm -rf "$work"
+}
+
+guest_skip() {
+	echo "1..0 # SKIP $*"
+	exit 77
+}
+
+guest_prepare() {
+	local bed=$1
+
+	if [ ! -x "$bed/qemu-system-x86_64" ] || [ ! -r "$bed/vmlinuz" ]; then
+		guest_skip "no guest bed in $bed; script/guest-bed makes it"
+	fi
+	command -v cpio >/dev/null || guest_skip "packing the guest's files needs cpio"
+	work=$(mktemp -d "${TMPDIR:-/tmp}/medio-guest.XXXXXX")
+	trap guest_cleanup EXIT
+	trap 'exit 1' INT TERM HUP
+	# A guest that is gone is an answer for `guest`, not our end; not ignored, children would inherit it.
+	trap : PIPE
+	"$guest_here/initramfs.sh" "$bed" "$work/initrd" || exit 1
+	qemu=$bed/qemu-system-x86_64
+	# Stock everything, no KVM: the same on every machine.
+	guest_args=(
+		-machine "q35,memory-backend=mem" -accel tcg -cpu qemu64 -m 256M
+		-nodefaults -no-user-config -display none -monitor none -serial stdio
+		-kernel "$bed/vmlinuz" -initrd "$work/initrd"
+		-append "console=ttyS0 quiet loglevel=1 panic=-1 no_timer_check random.trust_cpu=on"
+	)
+	# Memory that a device server can map; guest_ram_private is memory it cannot.
+	guest_ram=(-object "memory-backend-memfd,id=mem,size=256M,share=on")
+	guest_ram_private=(-object "memory-backend-ram,id=mem,size=256M,share=off")
+}
+
+# One line from the guest into $REPLY; kernel messages have carriage returns, answers have none.
+guest_line() {
+	IFS= read -r -t "$guest_timeout" -u "$guest_out" REPLY || {
+		answer+="[no answer from the guest within $guest_timeout s, or it ended]"
+		return 1
+	}
+	REPLY=${REPLY%$'\r'}
+	printf '%s\n' "$REPLY" >>"$work/console"
+}
+
+guest_wait_ready() {
+	while guest_line; do
+		[[ $REPLY != *@ready ]] || return 0
+	done
+	return 1
+}
+
+guest_boot() {
+	: >"$work/console"
+	mkfifo "$work/in" "$work/out"
+	# A session of its own, so that all of it can be ended together.
+	setsid "$@" <"$work/in" >"$work/out" 2>"$work/stderr" &
+	guest_pid=$!
+	exec {guest_in}>"$work/in" {guest_out}<"$work/out"
+	rm -f "$work/in" "$work/out"
+	guest_wait_ready
+}
+
+guest() {
+	answer=
+	printf '%s\n' "$*" 1>&"$guest_in" 2>/dev/null || return 1
+	while guest_line; do
+		case $REPLY in
+		'@done '*) return "${REPLY#@done }" ;;
+		esac
+		answer+=$REPLY$'\n'
+	done
+	return 1
+}
+
+# After a reset the firmware prints its screen again, and init says it is ready.
+guest_reboot() {
+	printf 'reboot -f\n' >&"$guest_in"
+	guest_wait_ready
+}
+
+guest_off() {
+	printf 'poweroff -f\n' 1>&"$guest_in" 2>/dev/null
+	while IFS= read -r -t "$guest_timeout" -u "$guest_out" REPLY; do
+		printf '%s\n' "$REPLY" >>"$work/console"
+	done
+	exec {guest_in}>&- {guest_out}<&-
+	if kill -0 "$guest_pid" 2>/dev/null && [ "$(guest_state)" != Z ]; then
+		timeout 20 tail --pid="$guest_pid" -f /dev/null || kill -- "-$guest_pid"
+	fi
+	wait "$guest_pid"
+	guest_status=$?
+	guest_pid=
+	return "$guest_status"
+}
+
+guest_state() {
+	sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$guest_pid/status" 2>/dev/null
+}
+
+# diagnose: what a person needs when a check fails.
+diagnose() {
+	{
+		printf '%s\n' "--- answer" "$answer" "--- standard error of the guest's command"
+		cat "$work/stderr" 2>/dev/null
+		printf '%s\n' "--- end of the console"
+		tail -n 15 "$work/console" 2>/dev/null
+	} | sed 's/^/# /'
+}
+
+check() {
+	local name=$1
+
+	shift
+	checks=$((checks + 1))
+	if "$@"; then
+		echo "ok $checks - $name"
+	else
+		failures=$((failures + 1))
+		echo "not ok $checks - $name"
+		diagnose
+	fi
+}
+
+# holds PATTERN: an extended regular expression one line of $answer matches.
+holds() {
+	grep -qE -- "$1" <<<"$answer"
+}
+
+guest_finish() {
+	echo "1..$checks"
+	[ "$failures" -eq 0 ]
+	exit
+}

@@ -1,0 +1,47 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+# initramfs.sh BED OUT: packs what a test's guest needs into OUT: busybox, lspci with its names, setserial,
+# the helper programs of this folder (compiled here, static) and init.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+bed=$1 out=$2
+root=$bed/root
+libs=$root/usr/lib/x86_64-linux-gnu
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+mkdir -p "$tree"/{bin,dev,proc,sys,tmp,lib64,lib/x86_64-linux-gnu,usr/bin,usr/share/misc}
+
+# add PROGRAM: with the libraries its loader would bring.
+add() {
+	local from lib
+
+	from=$(find "$root/usr/bin" "$root/usr/sbin" -name "$1" -print -quit)
+	[ -n "$from" ] || {
+		echo "initramfs.sh: $1 is not in $root" >&2
+		exit 1
+	}
+	cp -L "$from" "$tree/usr/bin/"
+	"$libs/ld-linux-x86-64.so.2" --library-path "$libs" --list "$from" |
+		sed -n 's/.* => \(\/[^ ]*\) .*/\1/p' |
+		while read -r lib; do
+			cp -nL "$lib" "$tree/lib/x86_64-linux-gnu/"
+		done
+}
+
+add lspci
+add setserial
+cp -L "$libs/ld-linux-x86-64.so.2" "$tree/lib64/"
+cp "$root/usr/share/misc/pci.ids" "$tree/usr/share/misc/"
+cp -L "$root/usr/bin/busybox" "$tree/bin/busybox"
+cp "$here/init" "$tree/init"
+chmod 755 "$tree/init"
+for source in "$here"/*.c; do
+	name=$(basename "$source" .c)
+	${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -pthread \
+		-o "$tree/usr/bin/$name" "$source"
+done
+(cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$work/image"
+mv "$work/image" "$out"

@@ -1,0 +1,162 @@
+#!/bin/bash
+# shellcheck disable=SC2016,SC2317 # the dollars are the guest's; functions are called through check
+# SPDX-License-Identifier: BSD-3-Clause
+# test_mtty.sh MEDIO BED: a stock QEMU and a stock Debian kernel drive medio's serial cards with the
+# kernel's own 8250 driver. MEDIO is the program; BED is what script/guest-bed printed.
+. "$(dirname "$0")/guest.sh"
+
+medio=$1
+echo_bytes=${MEDIO_GUEST_ECHO_BYTES:-1048576}
+guest_prepare "$2"
+socket=$work/mtty.sock
+medio_pid=
+
+# serve ARG...: medio in the background, its socket ready when this returns.
+serve() {
+	local tries=0
+
+	"$medio" serve "$@" --socket "$socket" >"$work/medio.out" 2>"$work/medio.err" &
+	medio_pid=$!
+	until [ -S "$socket" ]; do
+		tries=$((tries + 1))
+		if [ "$tries" -gt 100 ] || ! kill -0 "$medio_pid" 2>/dev/null; then
+			sed 's/^/# /' "$work/medio.out" "$work/medio.err"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# serve_end: medio's exit status once it is told to stop.
+serve_end() {
+	kill -TERM "$medio_pid" 2>/dev/null
+	wait "$medio_pid"
+}
+
+device() {
+	printf '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"},"addr":"05.0"}' "$socket"
+}
+
+# The card's config space as the kernel's sample has it; .. are bytes that the guest writes: the command
+# register, where the ports are, and the interrupt line.
+config_rows=(
+	"00: 48 43 53 32 .. .. 00 02 10 02 00 07 00 00 00 00"
+	"10: .. .. 00 00 .. .. 00 00 00 00 00 00 00 00 00 00"
+	"20: 00 00 00 00 00 00 00 00 00 00 00 00 48 43 53 32"
+	"30: 00 00 00 00 00 00 00 00 00 00 00 00 .. 01 00 00"
+	"40: 23 00 00 80 23 00 00 00 23 00 00 00 23 00 00 00"
+	"50: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
+	"60: 50 43 49 20 53 65 72 69 61 6c 2f 55 41 52 54 00"
+)
+
+has_config_rows() {
+	local row
+
+	for row in "${config_rows[@]}"; do
+		holds "^$row\$" || {
+			echo "# the guest does not see: $row"
+			return 1
+		}
+	done
+}
+
+has_lspci_text() {
+	local line
+
+	for line in '^00:05\.0 Serial controller: .* \(rev 10\) \(prog-if 02 \[16550\]\)$' \
+		'Status: .*DEVSEL=medium' 'Interrupt: pin A routed to IRQ [0-9]+$' \
+		'Region 0: I/O ports at [0-9a-f]+ \[size=8\]$' \
+		'Region 1: I/O ports at [0-9a-f]+ \[size=8\]$' 'Kernel driver in use: serial$'; do
+		holds "$line" || {
+			echo "# lspci does not print: $line"
+			return 1
+		}
+	done
+}
+
+# find_card: the guest's shell learns $slot, $a and $b (the two ports) and $irq, and holds both open.
+find_card() {
+	guest 'slot=$(lspci -n -d 4348: | head -n 1 | cut -d" " -f1); a=/dev/$(tty_of $slot 0); b=/dev/$(tty_of $slot 1);' \
+		'[ -c $a ] && [ -c $b ] && exec 3<>$a 4<>$b && echo $slot $a $b' || return 1
+	guest 'irq=$(awk -v a=${a#/dev/} "index(\$0, a) { sub(\":\", \"\", \$1); print \$1; exit }" /proc/interrupts);' \
+		'echo irq $irq; [ -n "$irq" ]'
+}
+
+# irqs_rise COMMAND: runs it in the guest and succeeds when both it did and the card interrupted meanwhile.
+irqs_rise() {
+	guest 'before=$(irqs_of $irq);' "$1" '; status=$?;' \
+		'after=$(irqs_of $irq); echo "interrupts $before to $after"; [ $after -gt $before ] && [ $status -eq 0 ]'
+}
+
+no_complaint() {
+	! grep -iE 'error|fail|warn|invalid|refus|unexpected|assert|sanitizer' "$work/medio.err"
+}
+
+print_answer() {
+	printf '%s' "$answer" | sed 's/^/# /'
+}
+
+first_boot() {
+	check "mtty-2 is served" serve mtty-2 || return
+	check "the guest boots with vfio-user-pci" \
+		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram[@]}" -device "$(device)"
+	check "lspci runs" guest 'lspci -vv -xxx -s 00:05.0 2>/dev/null'
+	check "the config space is the sample card's, byte for byte" has_config_rows
+	check "lspci decodes it as the facts say" has_lspci_text
+	check "two serial ports appear" find_card
+	print_answer
+	check "both are 16550A" guest 'setserial -g $a $b; [ $(setserial -g $a $b | grep -c 16550A) -eq 2 ]'
+	check "loopback works on the first port" guest 'ttyloop $a'
+	check "loopback works on the second port" guest 'ttyloop $b'
+	guest_timeout=240
+	check "$echo_bytes bytes echo through both ports at once, by interrupt" irqs_rise "ttyecho $echo_bytes \$a \$b"
+	print_answer
+	guest_timeout=60
+	check "the interrupt is INTx" guest 'grep -w "$irq:" /proc/interrupts; grep -w "$irq:" /proc/interrupts | grep -q IO-APIC'
+	check "QEMU ends cleanly" guest_off
+	check "medio ends cleanly" serve_end
+	check "medio had nothing to complain about" no_complaint
+	check "the socket is gone" test ! -e "$socket"
+}
+
+second_boot() {
+	local run
+
+	# $qemu_device and $socket are for the shell that medio starts.
+	run=$(printf '%q ' "$qemu" "${guest_args[@]}" "${guest_ram[@]}")
+	run+='$qemu_device; status=$?; echo "$socket" >'$(printf %q "$work/run.socket")'; exit $((40 + status))'
+	check "medio serve --run boots a guest" guest_boot "$medio" serve mtty-msi --run "$run"
+	check "two serial ports appear" find_card
+	print_answer
+	check "lspci shows MSI enabled" guest 'lspci -vv -s $slot 2>/dev/null | grep "MSI: Enable+"'
+	check "the interrupt is MSI" guest 'grep -w "$irq:" /proc/interrupts; grep -w "$irq:" /proc/interrupts | grep -q PCI-MSI'
+	check "256 KiB echo through both ports at once, by MSI" irqs_rise 'ttyecho 262144 $a $b'
+	print_answer
+	guest_off
+	check "medio's exit status is the command's" test "$guest_status" -eq 40
+	check "the socket ended with it" test ! -e "$(cat "$work/run.socket")"
+}
+
+third_boot() {
+	check "mtty-2 is served" serve mtty-2 || return
+	check "a guest whose memory cannot be mapped boots" \
+		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram_private[@]}" -device "$(device)"
+	check "two serial ports appear" find_card
+	check "they echo" irqs_rise 'ttyecho 4096 $a $b'
+	check "the guest reboots" guest_reboot
+	check "the ports are there again" find_card
+	check "they echo after the reset" irqs_rise 'ttyecho 4096 $a $b'
+
+	check "medio, told to stop, ends cleanly under a running guest" serve_end
+	check "the socket is gone" test ! -e "$socket"
+	# The line status register of a card that is not there: all ones.
+	check "the guest lives on and reads all ones" guest \
+		'port=$(setserial -g $a | sed "s/.*Port: \([^,]*\),.*/\1/"); dd if=/dev/port bs=1 skip=$((port + 5)) count=1 2>/dev/null | hexdump -e "/1 \"%02x\n\""'
+	check "the byte is ff" test "$answer" = $'ff\n'
+	check "QEMU ends cleanly without its device" guest_off
+}
+
+first_boot
+second_boot
+third_boot
+guest_finish
