@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Counts test results for script/test.
 
-testlog.py meson FILE       FILE is meson's testlog.json, one JSON object a line
-testlog.py tap FILE STATUS  FILE is what a TAP program printed, STATUS its exit status
+testlog.py meson FILE            FILE is meson's testlog.json, one JSON object a line
+testlog.py tap FILE STATUS NAME  FILE is what the TAP program NAME printed, STATUS its exit status
 
 A program that speaks TAP counts as many as it printed, any other as one. The first line printed is
 `PASSED FAILED SKIPPED`; after it one line for each skip (`skip NAME: WHY`) and each failure (`fail NAME`).
@@ -71,23 +71,23 @@ def count_meson(count, path):
                 count.add_fail(f"{name}: {result}")
 
 
-def count_tap(count, path, status):
+def count_tap(count, path, status, name):
     with open(path, encoding="utf-8", errors="replace") as log:
         text = log.read()
     if PLAN.search(text):
-        count.add_tap("guest", text, status in (0, 77))
+        count.add_tap(name, text, status in (0, 77))
     elif status == 77:
-        count.add_skip("guest", text.strip()[-200:])
+        count.add_skip(name, text.strip()[-200:])
     else:
-        count.add_tap("guest", text, False)
+        count.add_tap(name, text, False)
 
 
 def main():
     count = Count()
     if len(sys.argv) == 3 and sys.argv[1] == "meson":
         count_meson(count, sys.argv[2])
-    elif len(sys.argv) == 4 and sys.argv[1] == "tap":
-        count_tap(count, sys.argv[2], int(sys.argv[3]))
+    elif len(sys.argv) == 5 and sys.argv[1] == "tap":
+        count_tap(count, sys.argv[2], int(sys.argv[3]), sys.argv[4])
     else:
         sys.exit(__doc__)
     print(count.passed, count.failed, count.skipped)
