@@ -24,7 +24,7 @@ struct medio_region_view {
 	unsigned num_areas;
 	const struct medio_doorbell *doorbells;
 	unsigned num_doorbells;
-	bool io_ports; /* an I/O BAR */
+	bool io_ports;	 /* an I/O BAR */
 	bool msix_table; /* the MSI-X table lies in it */
 };
 
@@ -86,8 +86,8 @@ int medio_instance_quiesce(struct medio_instance *inst);
 void medio_instance_resume(struct medio_instance *inst);
 
 /* Map and unmap for DMA; errno as medio_iommu_map/unmap. fd is not taken. fd -1: remote memory. */
-int medio_instance_dma_map(struct medio_instance *inst, uint64_t iova, uint64_t size,
-	unsigned prot, int fd, uint64_t offset);
+int medio_instance_dma_map(struct medio_instance *inst, uint64_t iova, uint64_t size, unsigned prot,
+	int fd, uint64_t offset, struct medio_error **err);
 int medio_instance_dma_unmap(
 	struct medio_instance *inst, uint64_t iova, uint64_t size, bool all, uint64_t *unmapped);
 

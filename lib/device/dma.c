@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Guest memory for the device: the calls of <medio/device.h> on top of the instance's IOMMU domain.
+ * Remote memory (mapped without an fd) is reached through the transport's messages.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/private.h"
+#include "iommu/iommu.h"
+
+/* A device may reach memory only while it may master the bus (PCI 3.0, 6.2.2, command bit 2). */
+static int may_dma(struct medio_instance *inst, uint64_t iova, size_t len, unsigned prot)
+{
+	if (!inst->transport)
+		return -ENODEV;
+	if (medio_pci_config_bus_master(&inst->config))
+		return 0;
+	medio_iommu_fault_add(inst->iommu, iova, len, prot, MEDIO_FAULT_BUS_MASTER);
+	medio_instance_guest_error(
+		inst, "DMA refused: bus mastering is off in the command register");
+	return -ENODEV;
+}
+
+/* The domain has queued the fault; put it into words once, and notice memory that has gone. */
+static int report(struct medio_instance *inst, int ret)
+{
+	unsigned count = medio_iommu_fault_count(inst->iommu);
+	struct medio_iommu_fault fault;
+	if (ret != -EFAULT && ret != -EACCES)
+		return ret;
+	if (count && medio_iommu_fault_get(inst->iommu, count - 1, &fault) == 0) {
+		char text[160];
+		medio_iommu_fault_print(&fault, text, sizeof(text));
+		medio_instance_guest_error(inst, "DMA fault: %s", text);
+	}
+	if (medio_iommu_poisoned(inst->iommu) && inst->transport && inst->transport->poisoned)
+		inst->transport->poisoned(inst->transport_opaque);
+	return ret;
+}
+
+static unsigned prot_of(bool write)
+{
+	return write ? MEDIO_PROT_WRITE : MEDIO_PROT_READ;
+}
+
+int medio_dma_copy(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len)
+{
+	int ret = may_dma(inst, iova, len, prot_of(write));
+	if (ret)
+		return ret;
+	ret = write ? medio_iommu_write(inst->iommu, iova, buf, len)
+		    : medio_iommu_read(inst->iommu, iova, buf, len);
+	return ret ? report(inst, ret) : 0;
+}
+
+int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len,
+	medio_dma_done *done, struct medio_dev *dev, void *opaque)
+{
+	int ret = may_dma(inst, iova, len, prot_of(write));
+	if (ret)
+		return ret;
+	/* One local piece is the common case; the transport puts mixed ranges together. */
+	if (inst->transport->dma &&
+		!medio_iommu_translate(inst->iommu, iova, len, prot_of(write), &ret))
+		return report(inst, inst->transport->dma(inst->transport_opaque, write, iova, buf,
+					    len, done, dev, opaque));
+	ret = medio_dma_copy(inst, write, iova, buf, len);
+	if (ret == 0)
+		done(dev, opaque, 0);
+	return ret;
+}
+
+void *medio_dma_pointer(
+	struct medio_instance *inst, uint64_t iova, size_t len, unsigned prot, int *err)
+{
+	int ret = may_dma(inst, iova, len, prot);
+	void *ptr = ret ? NULL : medio_iommu_translate(inst->iommu, iova, len, prot, &ret);
+	if (!ptr) {
+		if (ret != -ENODEV)
+			report(inst, ret);
+		if (err)
+			*err = ret;
+	}
+	return ptr;
+}
+
+void medio_dma_dirty(struct medio_dev *dev, uint64_t iova, size_t len)
+{
+	medio_iommu_dirty(dev->inst->iommu, iova, len);
+}
+
+int medio_dma_pin(struct medio_dev *dev, uint64_t iova, unsigned npage, unsigned prot, void **pages)
+{
+	struct medio_instance *inst = dev->inst;
+	/* Without dma_unmap the device could not drop its pins in time. */
+	if (!inst->chain.device.down->dma_unmap)
+		return -EINVAL;
+	return medio_iommu_pin(inst->iommu, iova, npage, prot, pages);
+}
+
+void medio_dma_unpin(struct medio_dev *dev, uint64_t iova, unsigned npage)
+{
+	medio_iommu_unpin(dev->inst->iommu, iova, npage);
+}
+
+int medio_instance_dma_map(struct medio_instance *inst, uint64_t iova, uint64_t size, unsigned prot,
+	int fd, uint64_t offset, struct medio_error **err)
+{
+	int ret = medio_iommu_map(inst->iommu, iova, size, prot, fd, offset, err);
+	if (ret == 0)
+		medio_next_dma_map(&inst->chain.head, iova, size, prot);
+	return ret;
+}
+
+int medio_instance_dma_unmap(
+	struct medio_instance *inst, uint64_t iova, uint64_t size, bool all, uint64_t *unmapped)
+{
+	return medio_iommu_unmap(inst->iommu, iova, size, all ? MEDIO_UNMAP_ALL : 0, unmapped);
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the files of lib/device share: the instance's innards. Nobody else includes this. */
+#ifndef MEDIO_DEVICE_PRIVATE_H
+#define MEDIO_DEVICE_PRIVATE_H
+
+#include "device/chain.h"
+#include "device/instance.h"
+#include "device/irq.h"
+#include "pci/config.h"
+#include "pci/msix.h"
+#include "util/list.h"
+#include "util/loop.h"
+
+/* A deferred access (medio_defer). */
+struct medio_token {
+	struct medio_dev *dev;	   /* who deferred */
+	struct medio_token *outer; /* the filter's deferral this one answers, or NULL */
+	bool cancelled;		   /* the client went; the answer goes nowhere */
+	struct medio_list link;	   /* in inst->tokens, or inst->free_tokens */
+};
+
+struct bell;
+
+/* One BAR of an instance. */
+struct medio_region {
+	uint8_t *mem; /* shared memory of the whole BAR if it has areas, else NULL */
+	int fd;	      /* its memfd, -1 */
+	unsigned num_areas;
+	bool msix;	    /* holds the MSI-X table or PBA */
+	struct bell *bells; /* one per doorbell, NULL until an eventfd is asked for */
+};
+
+/* One MSI or MSI-X vector as the client set it up. */
+struct medio_vector {
+	int trigger_fd; /* eventfd signalled at an interrupt; -1: de-assigned */
+	int mask_fd;	/* eventfd signalled when the guest masks; -1 */
+	int unmask_fd;	/* eventfd signalled when the guest unmasks; -1 */
+	bool careful;	/* trigger_fd is in blocking mode: never write without asking poll() */
+	bool masked;	/* by SET_IRQS MASK */
+	bool pending;	/* MSI: an interrupt came while it could not be delivered */
+};
+
+struct medio_irqs_state {
+	int active;	     /* MEDIO_IRQ_INTX, _MSI or _MSIX while set up by the client, else -1 */
+	unsigned sources;    /* vectors the type declares, at least 1 */
+	unsigned asserted;   /* how many sources are high */
+	uint64_t level_word; /* their levels, up to 64 sources */
+	uint64_t *levels;    /* points at level_word, or at more words */
+	struct medio_vector *vectors; /* of the active MSI or MSI-X; NULL until set up */
+	unsigned num_vectors;	      /* allocated */
+	unsigned enabled;	      /* highest assigned vector + 1 */
+	struct {
+		struct medio_vector v; /* mask_fd and unmask_fd: the client signals them to us */
+		struct medio_watch *mask_watch, *unmask_watch;
+	} intx;
+	int err_fd, req_fd;
+};
+
+struct medio_instance {
+	struct medio_loop *loop;
+	const struct medio_type *type;
+	struct medio_chain chain;
+	struct medio_pci_layout *layout; /* shared by all instances of the type */
+	struct medio_pci_config config;
+	struct medio_pci_msix msix;
+	struct medio_iommu *iommu;
+	struct medio_irqs_state irqs;
+	struct medio_region regions[MEDIO_NUM_BARS];
+
+	const struct medio_transport_ops *transport; /* NULL: no client */
+	void *transport_opaque;
+	struct medio_list tokens, free_tokens;
+	struct medio_token *outer; /* while a filter runs a deferred call on the link below */
+	bool quiescing;		   /* waiting for medio_quiesce_done() */
+	bool quiesce_asking;	   /* the chain's quiesce() is running */
+	bool quiesce_again;	   /* medio_quiesce_done() came from within it */
+
+	struct medio_error **fail; /* where medio_fail() puts its words while init() runs */
+	void (*log)(void *opaque, enum medio_log_level level, const char *line);
+	void *log_opaque;
+	uint64_t log_second;  /* of the last rate-limited line */
+	unsigned log_count;   /* such lines in that second */
+	unsigned log_dropped; /* and those not printed */
+	char uuid[37];
+	void *state; /* the device's, type->state_size bytes */
+};
+
+/* The layout of a type, built once a process for all its instances. */
+int medio_layout_get(
+	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err);
+void medio_layout_put(struct medio_pci_layout *layout);
+
+/* region.c */
+int medio_regions_init(struct medio_instance *inst, struct medio_error **err);
+void medio_regions_fini(struct medio_instance *inst);
+
+/* irq.c: everything off, as after a disconnect (detach) or with levels dropped too (reset). */
+int medio_irqs_init(struct medio_instance *inst);
+void medio_irqs_fini(struct medio_instance *inst);
+void medio_irqs_detach(struct medio_instance *inst);
+void medio_irqs_reset(struct medio_instance *inst);
+/* Config space changed: deliver what is no longer masked. */
+void medio_irqs_refresh(struct medio_instance *inst);
+/* The guest writes part of the MSI-X table. */
+void medio_irqs_table_write(
+	struct medio_instance *inst, uint64_t offset, const void *buf, size_t count);
+
+/* defer.c */
+void medio_tokens_cancel(struct medio_instance *inst);
+void medio_tokens_fini(struct medio_instance *inst);
+
+#endif
