@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The device's side of a domain: translate, copy, iterate, pin. */
+#include "iommu/iommu.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int errno_of(enum medio_fault_reason reason)
+{
+	switch (reason) {
+	case MEDIO_FAULT_PERMISSION:
+		return -EACCES;
+	case MEDIO_FAULT_REMOTE:
+		return -EREMOTE;
+	case MEDIO_FAULT_BUS_MASTER:
+		return -ENODEV;
+	default:
+		return -EFAULT;
+	}
+}
+
+/* domain->poisoned must be up to date. */
+static bool gone(const struct medio_iommu *domain, const struct medio_mapping *m)
+{
+	return domain->poisoned && m->seg && medio_guard_poisoned(m->seg->guard);
+}
+
+/* The mapping that covers iova. */
+static bool find(const struct medio_iommu *domain, uint64_t iova, struct medio_mappos *pos)
+{
+	return medio_maptable_floor(&domain->table, iova, pos) &&
+	       medio_mappos_last(&domain->table, *pos) >= iova;
+}
+
+/* May len > 0 bytes at iova be reached with prot? 0, or why not and *at, where not. */
+static int check(struct medio_iommu *domain, uint64_t iova, uint64_t len, unsigned prot,
+	bool remote_ok, uint64_t *at)
+{
+	const struct medio_maptable *t = &domain->table;
+	const uint64_t last = iova + (len - 1);
+	struct medio_mappos pos;
+
+	medio_iommu_poisoned(domain);
+	*at = iova;
+	if (last < iova || !find(domain, iova, &pos))
+		return MEDIO_FAULT_NOT_MAPPED;
+	for (;;) {
+		const struct medio_mapping *m = medio_mappos_mapping(t, pos);
+		const uint64_t m_last = medio_mappos_last(t, pos);
+		if (prot & ~(unsigned)m->prot)
+			return MEDIO_FAULT_PERMISSION;
+		if (!m->hva && !remote_ok)
+			return MEDIO_FAULT_REMOTE;
+		if (gone(domain, m))
+			return MEDIO_FAULT_GONE;
+		if (m_last >= last)
+			return 0;
+		*at = m_last + 1;
+		pos = medio_mappos_next(t, pos);
+		if (!medio_mappos_valid(t, pos) || medio_mappos_start(t, pos) != *at)
+			return MEDIO_FAULT_NOT_MAPPED;
+	}
+}
+
+static int fault(struct medio_iommu *domain, uint64_t iova, uint64_t len, uint64_t at,
+	unsigned prot, enum medio_fault_reason reason)
+{
+	medio_faults_add(&domain->faults, iova, len, at, prot, reason);
+	return errno_of(reason);
+}
+
+/* While a dirty log runs, writes must not be granted without marking them. */
+static void remember(
+	struct medio_iommu *domain, uint64_t start, uint64_t size, char *hva, unsigned prot)
+{
+	if (domain->log.on)
+		prot &= ~(unsigned)MEDIO_PROT_WRITE;
+	domain->hit = (struct medio_iommu_hit){ start, size, hva, prot };
+}
+
+/* ---- Translate ------------------------------------------------------------------------------- */
+
+static void *refuse(int *err, int value)
+{
+	if (err)
+		*err = value;
+	return NULL;
+}
+
+/* What is left when one mapping does not answer: several that lie side by side, and errors. */
+static void *translate_hard(
+	struct medio_iommu *domain, uint64_t iova, uint64_t len, unsigned prot, int *err)
+{
+	const struct medio_maptable *t = &domain->table;
+	uint64_t at;
+	const int reason = check(domain, iova, len, prot, false, &at);
+	if (reason == MEDIO_FAULT_REMOTE)
+		return refuse(err, -EREMOTE);
+	if (reason)
+		return refuse(err, fault(domain, iova, len, at, prot, reason));
+
+	struct medio_mappos pos;
+	find(domain, iova, &pos);
+	const uint64_t start = medio_mappos_start(t, pos);
+	char *hva = medio_mappos_mapping(t, pos)->hva;
+	unsigned both = medio_mappos_mapping(t, pos)->prot;
+	uint64_t last = medio_mappos_last(t, pos);
+	while (last < iova + (len - 1)) {
+		pos = medio_mappos_next(t, pos);
+		const struct medio_mapping *m = medio_mappos_mapping(t, pos);
+		if (m->hva != hva + (last - start) + 1)
+			return refuse(err, -EFAULT);
+		both &= m->prot;
+		last = medio_mappos_last(t, pos);
+	}
+	remember(domain, start, last - start + 1, hva, both);
+	if (prot & MEDIO_PROT_WRITE)
+		medio_iommu_dirty(domain, iova, len);
+	return hva + (iova - start);
+}
+
+void *medio_iommu_translate_slow(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot, int *err)
+{
+	struct medio_mappos pos;
+	if (!len)
+		len = 1;
+	if (medio_iommu_poisoned(domain) || !medio_maptable_floor(&domain->table, iova, &pos))
+		return translate_hard(domain, iova, len, prot, err);
+
+	const struct medio_mapping *m = medio_mappos_mapping(&domain->table, pos);
+	const uint64_t start = medio_mappos_start(&domain->table, pos), off = iova - start;
+	const uint64_t size = (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+	if (off >= size || len > size - off || prot & ~(unsigned)m->prot || !m->hva)
+		return translate_hard(domain, iova, len, prot, err);
+	remember(domain, start, size, m->hva, m->prot);
+	if (prot & MEDIO_PROT_WRITE)
+		medio_iommu_dirty(domain, iova, len);
+	return m->hva + off;
+}
+
+/* ---- Copy ------------------------------------------------------------------------------------ */
+
+static void move(char *hva, char *buf, size_t len, unsigned prot)
+{
+	if (prot & MEDIO_PROT_WRITE)
+		memcpy(hva, buf, len);
+	else
+		memcpy(buf, hva, len);
+}
+
+/* Copy a range that has been checked. */
+static void copy_checked(
+	struct medio_iommu *domain, uint64_t iova, char *buf, size_t len, unsigned prot)
+{
+	const struct medio_maptable *t = &domain->table;
+	struct medio_mappos pos;
+	for (find(domain, iova, &pos);; pos = medio_mappos_next(t, pos)) {
+		const struct medio_mapping *m = medio_mappos_mapping(t, pos);
+		const uint64_t start = medio_mappos_start(t, pos), off = iova - start;
+		const uint64_t size = (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+		const size_t n = len < size - off ? len : size - off;
+		move(m->hva + off, buf, n, prot);
+		remember(domain, start, size, m->hva, m->prot);
+		if (!(len -= n))
+			return;
+		iova += n;
+		buf += n;
+	}
+}
+
+static int copy(struct medio_iommu *domain, uint64_t iova, char *buf, size_t len, unsigned prot)
+{
+	const struct medio_iommu_hit *hit = &domain->hit;
+	const uint64_t off = iova - hit->start;
+	uint64_t at;
+	int reason;
+	if (!len)
+		return 0;
+	if (off < hit->size && len <= hit->size - off && !(prot & ~hit->prot)) {
+		move(hit->hva + off, buf, len, prot);
+	} else {
+		reason = check(domain, iova, len, prot, false, &at);
+		if (reason)
+			return fault(domain, iova, len, at, prot, reason);
+		copy_checked(domain, iova, buf, len, prot);
+		if (prot & MEDIO_PROT_WRITE)
+			medio_iommu_dirty(domain, iova, len);
+	}
+	/* Did memory vanish under the copy? The signal handler counted it on this thread, but the
+	 * compiler must not look before it copies. */
+	atomic_signal_fence(memory_order_seq_cst);
+	if (medio_iommu_poisoned(domain)) {
+		reason = check(domain, iova, len, prot, false, &at);
+		if (reason)
+			return fault(domain, iova, len, at, prot, reason);
+	}
+	return 0;
+}
+
+int medio_iommu_read(struct medio_iommu *domain, uint64_t iova, void *buf, size_t len)
+{
+	return copy(domain, iova, buf, len, MEDIO_PROT_READ);
+}
+
+int medio_iommu_write(struct medio_iommu *domain, uint64_t iova, const void *buf, size_t len)
+{
+	/* move() reads from buf when prot has WRITE. */
+	return copy(domain, iova, (char *)buf, len, MEDIO_PROT_WRITE);
+}
+
+bool medio_iommu_poisoned_slow(struct medio_iommu *domain)
+{
+	/* Read the count first: a hit during the search is then seen next time. */
+	domain->guard_seen = atomic_load_explicit(&medio_guard_hits, memory_order_acquire);
+	domain->poisoned = medio_segtable_poisoned(&domain->segments);
+	if (domain->poisoned)
+		domain->hit = (struct medio_iommu_hit){ 0 };
+	return domain->poisoned;
+}
+
+/* ---- Iterate --------------------------------------------------------------------------------- */
+
+int medio_iommu_iter_init(struct medio_iommu_iter *iter, struct medio_iommu *domain, uint64_t iova,
+	uint64_t len, unsigned prot)
+{
+	uint64_t at;
+	const int reason = len ? check(domain, iova, len, prot, true, &at) : 0;
+	if (reason)
+		return fault(domain, iova, len, at, prot, reason);
+	*iter = (struct medio_iommu_iter){ domain, iova, len, prot };
+	return 0;
+}
+
+int medio_iommu_iter_next(struct medio_iommu_iter *iter, uint64_t max, struct medio_iommu_run *run)
+{
+	struct medio_iommu *domain = iter->domain;
+	const struct medio_maptable *t = &domain->table;
+	struct medio_mappos pos;
+	uint64_t at;
+	if (!iter->left)
+		return 0;
+	const int reason = check(domain, iter->iova, 1, iter->prot, true, &at);
+	if (reason)
+		return fault(domain, iter->iova, iter->left, at, iter->prot, reason);
+
+	const uint64_t want = max && max < iter->left ? max : iter->left;
+	find(domain, iter->iova, &pos);
+	const struct medio_mapping *m = medio_mappos_mapping(t, pos);
+	char *const hva = m->hva ? m->hva + (iter->iova - medio_mappos_start(t, pos)) : NULL;
+	uint64_t len = medio_mappos_last(t, pos) - iter->iova + 1;
+	/* Neighbours of the same kind, side by side here too, are one run. */
+	while (len < want) {
+		pos = medio_mappos_next(t, pos);
+		if (!medio_mappos_valid(t, pos) || medio_mappos_start(t, pos) != iter->iova + len)
+			break;
+		m = medio_mappos_mapping(t, pos);
+		if (iter->prot & ~(unsigned)m->prot || gone(domain, m) ||
+			m->hva != (hva ? hva + len : NULL))
+			break;
+		len += (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+	}
+	*run = (struct medio_iommu_run){ iter->iova, len < want ? len : want, hva };
+	if (iter->prot & MEDIO_PROT_WRITE)
+		medio_iommu_dirty(domain, run->iova, run->len);
+	iter->iova += run->len;
+	iter->left -= run->len;
+	return 1;
+}
+
+/* ---- Pin ------------------------------------------------------------------------------------- */
+
+static int pin_error(int reason)
+{
+	switch (reason) {
+	case MEDIO_FAULT_NOT_MAPPED:
+		return -EINVAL;
+	case MEDIO_FAULT_PERMISSION:
+		return -EPERM;
+	default:
+		return errno_of(reason);
+	}
+}
+
+/* Make sure that pinning the pages cannot fail any more. */
+static int pin_room(struct medio_iommu *domain, uint64_t page, unsigned npage)
+{
+	unsigned fresh = 0;
+	for (unsigned i = 0; i < npage; i++) {
+		const struct medio_pin *pin = medio_pintable_find(&domain->pins, page + i);
+		if (pin && pin->count == UINT32_MAX)
+			return -EOVERFLOW;
+		fresh += !pin;
+	}
+	if (fresh && (domain->pins.count > domain->pin_limit ||
+			     fresh > domain->pin_limit - domain->pins.count))
+		return -ENOMEM;
+	return medio_pintable_reserve(&domain->pins, fresh);
+}
+
+int medio_iommu_pin(
+	struct medio_iommu *domain, uint64_t iova, unsigned npage, unsigned prot, void **pages)
+{
+	const struct medio_maptable *t = &domain->table;
+	if (!domain->notify || !npage || iova % MEDIO_IOMMU_PAGE)
+		return -EINVAL;
+	if (npage > MEDIO_IOMMU_MAX_PIN)
+		return -E2BIG;
+	uint64_t at;
+	const int reason = check(
+		domain, iova, (uint64_t)npage * MEDIO_IOMMU_PAGE, prot, false, &at);
+	if (reason)
+		return pin_error(reason);
+	const int ret = pin_room(domain, iova / MEDIO_IOMMU_PAGE, npage);
+	if (ret < 0)
+		return ret;
+
+	const bool write = prot & MEDIO_PROT_WRITE;
+	struct medio_mappos pos;
+	find(domain, iova, &pos);
+	for (unsigned i = 0; i < npage; i++) {
+		const uint64_t at_page = iova + (uint64_t)i * MEDIO_IOMMU_PAGE;
+		if (at_page > medio_mappos_last(t, pos))
+			pos = medio_mappos_next(t, pos);
+		pages[i] = medio_mappos_mapping(t, pos)->hva +
+			   (at_page - medio_mappos_start(t, pos));
+		medio_pintable_add(&domain->pins, at_page / MEDIO_IOMMU_PAGE, write);
+	}
+	if (write)
+		medio_iommu_dirty(domain, iova, (uint64_t)npage * MEDIO_IOMMU_PAGE);
+	return (int)npage;
+}
+
+void medio_iommu_unpin(struct medio_iommu *domain, uint64_t iova, unsigned npage)
+{
+	if (iova % MEDIO_IOMMU_PAGE)
+		return;
+	const uint64_t page = iova / MEDIO_IOMMU_PAGE;
+	for (unsigned i = 0; i < npage && domain->pins.count; i++) {
+		const struct medio_pin *pin = medio_pintable_find(&domain->pins, page + i);
+		/* The device could write until now. */
+		if (pin && pin->write)
+			medio_iommu_dirty(domain, (page + i) * MEDIO_IOMMU_PAGE, MEDIO_IOMMU_PAGE);
+		medio_pintable_drop(&domain->pins, page + i, false);
+	}
+}
