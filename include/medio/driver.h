@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * medio/driver.h: write a PCI driver as an ordinary program.
+ *
+ *     struct medio_card *card;
+ *     uint32_t id;
+ *
+ *     medio_card_open("vfio-user:/run/my.sock", NULL, &card, &err);
+ *     medio_card_read32(card, MEDIO_CARD_CONFIG, 0, &id);
+ *     medio_card_write32(card, MEDIO_CARD_BAR0, 0x10, 1);
+ *     medio_card_close(card);
+ *
+ * A card is reached through one of several backends, chosen by the scheme of its URI; the driver's
+ * source is the same for each:
+ *
+ *     vfio-user:/path   a vfio-user server's socket; a path with a '/' in it means the same
+ *     vfio:0000:01:00.0, iommufd:…, uio:uio0, local:TYPE, an instance's UUID
+ *                       known names, answered with -ENOTSUP by this version
+ *
+ * Threads: one thread at a time uses a card. A program may have many cards, each on its thread.
+ *
+ * Errors: functions return 0 or a negative errno; out-parameters come last and are written on
+ * success only. Besides those at each function, every call that talks to the card can return:
+ *   -ETIMEDOUT  no answer within the time set at open; the card is then dead
+ *   -EPROTO     the other side broke the protocol; the card is then dead
+ *   -ECONNRESET the other side went away; the card is then dead
+ *   -ENOTCONN   the card is dead since an earlier call
+ * or the errno the other side answered with. medio_card_last_error() has the words. A dead card
+ * can only be closed.
+ */
+#ifndef MEDIO_DRIVER_H
+#define MEDIO_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <medio/error.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct medio_card;
+
+/* Region indexes, as VFIO numbers them (linux/vfio.h, VFIO_PCI_*_REGION_INDEX). */
+enum {
+	MEDIO_CARD_BAR0 = 0,
+	MEDIO_CARD_BAR5 = 5,
+	MEDIO_CARD_ROM = 6,
+	MEDIO_CARD_CONFIG = 7,
+	MEDIO_CARD_VGA = 8,
+};
+
+/* Interrupt indexes, as VFIO numbers them (VFIO_PCI_*_IRQ_INDEX). */
+enum {
+	MEDIO_CARD_INTX = 0,
+	MEDIO_CARD_MSI = 1,
+	MEDIO_CARD_MSIX = 2,
+	MEDIO_CARD_ERR = 3,
+	MEDIO_CARD_REQ = 4,
+};
+
+/* ---- Open and close ---------------------------------------------------------------------------- */
+
+struct medio_card_options {
+	unsigned timeout_ms;	/* longest wait for an answer; 0: 5000 */
+	uint32_t max_data_xfer; /* bytes in one message, 4096 to 64 MiB; 0: 1 MiB */
+	bool poll;		/* spin for answers instead of sleeping: latency for a core */
+};
+
+/*
+ * Open the card at uri. opts may be NULL. Errors, with words in *err:
+ *   -EINVAL        no such scheme, an empty address, options out of range, or the other side is
+ *                  no PCI device
+ *   -ENOTSUP       a scheme this version does not have
+ *   -ENAMETOOLONG  a socket path over 107 bytes
+ *   -ENOENT, -ECONNREFUSED, -EACCES  no such socket, nobody serves there, not allowed
+ *   -EBUSY         the server has a client already
+ *   -ENOMEM, -EMFILE
+ */
+MEDIO_API int medio_card_open(const char *uri, const struct medio_card_options *opts,
+	struct medio_card **out, struct medio_error **err);
+/* As above over a connected vfio-user socket, which the card then owns (also on failure). */
+MEDIO_API int medio_card_open_fd(int fd, const struct medio_card_options *opts,
+	struct medio_card **out, struct medio_error **err);
+/*
+ * Flush posted writes, give back interrupts and DMA mappings, unmap regions, close. Eventfds and
+ * memory made by the card go too; those the caller gave stay his. NULL is allowed.
+ */
+MEDIO_API void medio_card_close(struct medio_card *card);
+
+/* Words for the latest failed call; "" if none has failed. Owned by the card, until its next call. */
+MEDIO_API const char *medio_card_last_error(const struct medio_card *card);
+/* What opened it: "vfio-user:/path". Owned by the card. */
+MEDIO_API const char *medio_card_uri(const struct medio_card *card);
+
+/* ---- What the card has ------------------------------------------------------------------------- */
+
+struct medio_card_info {
+	unsigned num_regions, num_irqs;
+	bool can_reset;
+	uint64_t max_data_xfer; /* bytes one message carries; larger accesses are split */
+};
+
+/* A part of a region that can be mapped. */
+struct medio_card_area {
+	uint64_t offset, size; /* bytes, multiples of the page size */
+};
+
+struct medio_card_region {
+	uint64_t size; /* bytes; 0: the card has no such region */
+	bool readable, writable, mappable;
+	const struct medio_card_area *areas; /* num_areas mappable parts, owned by the card */
+	unsigned num_areas;
+};
+
+struct medio_card_irq {
+	uint32_t count;	 /* vectors; 0: the card has none of this kind */
+	bool maskable;	 /* medio_card_irq_mask() and _unmask() work */
+	bool automasked; /* masked at each event: unmask after serving it */
+	bool noresize;	 /* to use more vectors, disable first */
+};
+
+/* Known since open: never asks the other side. */
+MEDIO_API void medio_card_get_info(const struct medio_card *card, struct medio_card_info *out);
+/* Asks once, then remembers. -EINVAL: index not below num_regions / num_irqs. */
+MEDIO_API int medio_card_get_region(
+	struct medio_card *card, unsigned region, struct medio_card_region *out);
+MEDIO_API int medio_card_get_irq(
+	struct medio_card *card, unsigned index, struct medio_card_irq *out);
+
+/* ---- Registers --------------------------------------------------------------------------------- */
+
+/*
+ * Read or write count bytes at offset of a region. An access of up to max_data_xfer bytes arrives
+ * at the device as one access. -EINVAL: no such region, or a range outside it; -EPERM: not
+ * readable, not writable.
+ */
+MEDIO_API int medio_card_read(
+	struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count);
+MEDIO_API int medio_card_write(
+	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count);
+/*
+ * A posted write: as medio_card_write(), but it may wait in a buffer until the next call that
+ * needs an answer, medio_card_irq_wait() or medio_card_flush(), and an error of the device is not
+ * reported. Order among all reads and writes is kept.
+ */
+MEDIO_API int medio_card_post(
+	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count);
+/* Send posted writes now, without waiting for the device to have done them (a read does that). */
+MEDIO_API int medio_card_flush(struct medio_card *card);
+
+/* Registers of 1, 2, 4 and 8 bytes, little-endian as on the bus. Errors as above. */
+MEDIO_API int medio_card_read8(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *out);
+MEDIO_API int medio_card_read16(
+	struct medio_card *card, unsigned region, uint64_t offset, uint16_t *out);
+MEDIO_API int medio_card_read32(
+	struct medio_card *card, unsigned region, uint64_t offset, uint32_t *out);
+MEDIO_API int medio_card_read64(
+	struct medio_card *card, unsigned region, uint64_t offset, uint64_t *out);
+MEDIO_API int medio_card_write8(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t value);
+MEDIO_API int medio_card_write16(
+	struct medio_card *card, unsigned region, uint64_t offset, uint16_t value);
+MEDIO_API int medio_card_write32(
+	struct medio_card *card, unsigned region, uint64_t offset, uint32_t value);
+MEDIO_API int medio_card_write64(
+	struct medio_card *card, unsigned region, uint64_t offset, uint64_t value);
+
+/*
+ * Map size bytes at offset of a region; *out is readable and writable as the region is. -EINVAL:
+ * unaligned, or not inside one mappable area; -ENODEV: nothing there is mappable. Unmapped by
+ * medio_card_munmap() with the same pointer and size; not by close.
+ */
+MEDIO_API int medio_card_mmap(
+	struct medio_card *card, unsigned region, uint64_t offset, size_t size, void **out);
+MEDIO_API void medio_card_munmap(void *ptr, size_t size);
+
+/*
+ * A doorbell: writing to its eventfd (owned by the card) does what a write of `size` bytes at
+ * `offset` would, without the other side being asked and without a value.
+ */
+struct medio_card_doorbell {
+	uint64_t offset, size;
+	int fd;
+	bool has_datamatch; /* stands for a write of this value */
+	uint64_t datamatch;
+};
+/*
+ * Doorbells of a region: up to cap are stored; returns how many the region has, or -errno. The
+ * list is asked for once and remembered.
+ */
+MEDIO_API int medio_card_doorbells(
+	struct medio_card *card, unsigned region, struct medio_card_doorbell *out, unsigned cap);
+
+/* ---- DMA --------------------------------------------------------------------------------------- */
+
+enum { MEDIO_CARD_DMA_READ = 1, MEDIO_CARD_DMA_WRITE = 2 }; /* what the device may do */
+
+/*
+ * Let the device reach memory at I/O virtual addresses [iova, iova + size). iova, size and offset
+ * are multiples of 4096; prot is one or both of MEDIO_CARD_DMA_*. -EINVAL: one of these is not so,
+ * or the range wraps; -EEXIST: it overlaps a mapping; -ENOSPC: more mappings than the other side
+ * takes.
+ *
+ * map_fd:  memory of a file (memfd, hugetlbfs), from offset; must lie inside the file (-EINVAL).
+ *          fd stays the caller's and may be closed afterwards.
+ * map:     the caller's own memory, which must stay until it is unmapped. Other sides that need a
+ *          file reach it by messages, which are answered while a call of this card waits.
+ * alloc:   new memory, zeroed, freed when unmapped; *out is where this program sees it.
+ */
+MEDIO_API int medio_card_dma_map_fd(struct medio_card *card, uint64_t iova, uint64_t size,
+	unsigned prot, int fd, uint64_t offset);
+MEDIO_API int medio_card_dma_map(
+	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void *ptr);
+MEDIO_API int medio_card_dma_alloc(
+	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void **out);
+/* Take back every mapping inside [iova, iova + size). -EINVAL: it would cut one in two; -ENOENT:
+ * there is none. */
+MEDIO_API int medio_card_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size);
+
+/* ---- Interrupts -------------------------------------------------------------------------------- */
+
+/*
+ * Use vectors 0 to count - 1 of an interrupt index: the card makes an eventfd for each and enables
+ * them. -EINVAL: no such index, more vectors than it has, another of INTx, MSI and MSI-X is in
+ * use; -EBUSY: already open.
+ */
+MEDIO_API int medio_card_irq_open(struct medio_card *card, unsigned index, uint32_t count);
+/* The eventfd of a vector, for poll(); owned by the card. -ENOENT: not opened. */
+MEDIO_API int medio_card_irq_fd(struct medio_card *card, unsigned index, uint32_t vector);
+/*
+ * Wait for an event of an opened vector; *events becomes how many there were since the last wait.
+ * timeout_ms 0 only looks, -1 waits for ever. Answers the other side's requests meanwhile, and
+ * flushes posted writes first. -ETIMEDOUT: none came (the card lives on); -ENOENT: not opened;
+ * -EINTR: a signal came.
+ */
+MEDIO_API int medio_card_irq_wait(
+	struct medio_card *card, unsigned index, uint32_t vector, int timeout_ms, uint64_t *events);
+/*
+ * Assign eventfds of the caller's to vectors [start, start + count): fds[i], or -1 to take one
+ * away; fds NULL takes all away.
+ */
+MEDIO_API int medio_card_irq_assign(
+	struct medio_card *card, unsigned index, uint32_t start, uint32_t count, const int *fds);
+/* Mask, unmask, or make happen, vectors [start, start + count). -ENOTTY: the index cannot. */
+MEDIO_API int medio_card_irq_mask(
+	struct medio_card *card, unsigned index, uint32_t start, uint32_t count);
+MEDIO_API int medio_card_irq_unmask(
+	struct medio_card *card, unsigned index, uint32_t start, uint32_t count);
+MEDIO_API int medio_card_irq_trigger(
+	struct medio_card *card, unsigned index, uint32_t start, uint32_t count);
+/* Writing to the caller's eventfd fd unmasks vector 0 of index; -1 takes it away. */
+MEDIO_API int medio_card_irq_unmask_fd(struct medio_card *card, unsigned index, int fd);
+/* Disable all vectors of an index and forget its eventfds. */
+MEDIO_API int medio_card_irq_disable(struct medio_card *card, unsigned index);
+
+/* ---- The other side's requests ----------------------------------------------------------------- */
+
+/*
+ * Over vfio-user a device reaches memory that it cannot map by asking. The requests are answered
+ * while any call waits; a program that waits elsewhere polls this fd for reading and calls
+ * medio_card_process(). -1: this backend never asks.
+ */
+MEDIO_API int medio_card_fd(const struct medio_card *card);
+/* Answer what has been asked, without waiting. Returns the number of requests, or -errno. */
+MEDIO_API int medio_card_process(struct medio_card *card);
+
+/* ---- Reset, features, migration ---------------------------------------------------------------- */
+
+/* To the state after power-on. -ENOTSUP: the card has no reset. */
+MEDIO_API int medio_card_reset(struct medio_card *card);
+
+enum {
+	MEDIO_CARD_FEATURE_GET = 1 << 16,
+	MEDIO_CARD_FEATURE_SET = 1 << 17,
+	MEDIO_CARD_FEATURE_PROBE = 1 << 18,
+};
+/*
+ * VFIO_DEVICE_FEATURE: flags is a feature's number and MEDIO_CARD_FEATURE_* bits. size bytes of
+ * data go with the request; at most cap bytes come back into data, *got says how many (got may be
+ * NULL). -ENOTTY: no such feature; -EINVAL: it cannot do that; -ENOSPC: the answer is larger
+ * than cap.
+ */
+MEDIO_API int medio_card_feature(
+	struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap, size_t *got);
+
+/* Migration states, as VFIO numbers them (enum vfio_device_mig_state). */
+enum medio_card_mig_state {
+	MEDIO_CARD_MIG_ERROR = 0,
+	MEDIO_CARD_MIG_STOP = 1,
+	MEDIO_CARD_MIG_RUNNING = 2,
+	MEDIO_CARD_MIG_STOP_COPY = 3,
+	MEDIO_CARD_MIG_RESUMING = 4,
+};
+/* -ENOTTY: the card cannot migrate; -EINVAL: no way from the present state to this one. */
+MEDIO_API int medio_card_mig_set(struct medio_card *card, enum medio_card_mig_state state);
+MEDIO_API int medio_card_mig_get(struct medio_card *card, enum medio_card_mig_state *out);
+/* In STOP_COPY: the next piece of the device's state, at most cap bytes; *got 0 at its end. */
+MEDIO_API int medio_card_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got);
+/* In RESUMING: size bytes of state. */
+MEDIO_API int medio_card_mig_write(struct medio_card *card, const void *buf, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

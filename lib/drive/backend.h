@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A card, and the table a backend fills in. The card checks what the driver asks (indexes, ranges,
+ * permissions), remembers what regions and interrupts there are, and keeps the DMA mappings and
+ * eventfds; the backend carries requests to the device and checks what comes back.
+ */
+#ifndef MEDIO_DRIVE_BACKEND_H
+#define MEDIO_DRIVE_BACKEND_H
+
+#include <medio/driver.h>
+
+#include "drive/memory.h"
+
+#define MEDIO_CARD_MAX_REGIONS 64
+#define MEDIO_CARD_MAX_IRQS    64
+#define MEDIO_CARD_MAX_VECTORS 4096
+
+/* A region as the card remembers it. */
+struct medio_card_region_state {
+	bool known;
+	struct medio_card_region view; /* areas: allocated */
+	int fd;			       /* of its memory, -1: none */
+	uint64_t fd_offset;
+	/* Doorbells, once asked for. Their fds are owned. */
+	bool doorbells_known;
+	struct medio_card_doorbell *doorbells;
+	unsigned num_doorbells;
+};
+
+/* An interrupt index as the card remembers it. */
+struct medio_card_irq_state {
+	bool known;
+	struct medio_card_irq view;
+	int *fds;	/* of opened vectors, owned; NULL: not opened */
+	uint32_t count; /* of fds */
+};
+
+/* Interrupt actions and data, with the numbers that VFIO and vfio-user share (SET_IRQS). */
+enum {
+	MEDIO_CARD_IRQ_NONE = 0x01,
+	MEDIO_CARD_IRQ_EVENTFD = 0x04,
+	MEDIO_CARD_IRQ_MASK = 0x08,
+	MEDIO_CARD_IRQ_UNMASK = 0x10,
+	MEDIO_CARD_IRQ_TRIGGER = 0x20,
+};
+
+/*
+ * One way to reach a device. All return 0 or -errno; what failed is in words(). Those that may be
+ * NULL say so. Arguments are checked already, unless said otherwise.
+ */
+struct medio_backend {
+	const char *scheme;
+	/* Connect; fill card->info, card->backend_state. fd: a connected one, or -1. With words. */
+	int (*open)(struct medio_card *card, const char *address, int fd,
+		const struct medio_card_options *opts, struct medio_error **err);
+	/* Let go; open has succeeded. */
+	void (*close)(struct medio_card *card);
+	/* Fill in view, fd, fd_offset of a region; the index of an interrupt. */
+	int (*region)(
+		struct medio_card *card, unsigned region, struct medio_card_region_state *out);
+	int (*irq)(struct medio_card *card, unsigned index, struct medio_card_irq *out);
+	/* The doorbells of a region: allocated list and its length. NULL: none. */
+	int (*doorbells)(struct medio_card *card, unsigned region, struct medio_card_doorbell **out,
+		unsigned *count);
+	/* At most info.max_data_xfer bytes. */
+	int (*read)(
+		struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count);
+	int (*write)(struct medio_card *card, unsigned region, uint64_t offset, const void *buf,
+		size_t count);
+	/* NULL: as write, and nothing to flush. */
+	int (*post)(struct medio_card *card, unsigned region, uint64_t offset, const void *buf,
+		size_t count);
+	int (*flush)(struct medio_card *card);
+	/* Tell the device. After map fails nothing is mapped; unmap of whole mappings. */
+	int (*dma_map)(struct medio_card *card, const struct medio_mapping *mapping, int fd,
+		uint64_t offset);
+	int (*dma_unmap)(struct medio_card *card, uint64_t iova, uint64_t size);
+	/* flags: one of NONE, EVENTFD and one action. fds: count of them with EVENTFD, NULL: take
+	 * all away. start = count = 0 with NONE and TRIGGER disables the index. */
+	int (*irq_set)(struct medio_card *card, unsigned index, uint32_t flags, uint32_t start,
+		uint32_t count, const int *fds);
+	int (*reset)(struct medio_card *card);
+	/* NULL, each: -ENOTTY. */
+	int (*feature)(struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap,
+		size_t *got);
+	int (*mig_read)(struct medio_card *card, void *buf, size_t cap, size_t *got);
+	int (*mig_write)(struct medio_card *card, const void *buf, size_t size);
+	/* A server's requests. NULL: there are none. */
+	int (*fd)(const struct medio_card *card);
+	int (*process)(struct medio_card *card);
+	const char *(*words)(const struct medio_card *card);
+};
+
+struct medio_card {
+	const struct medio_backend *backend;
+	void *backend_state;
+	char *uri;
+	struct medio_card_info info;
+	struct medio_card_region_state regions[MEDIO_CARD_MAX_REGIONS];
+	struct medio_card_irq_state irqs[MEDIO_CARD_MAX_IRQS];
+	struct medio_memory memory;
+	/* Words of a failure that the backend did not see; "" if the backend's are newer. */
+	char words[160];
+	bool failed; /* some call has failed */
+};
+
+extern const struct medio_backend medio_backend_vfio_user;
+
+/* Say why a call fails: gives -errnum. */
+int medio_card_fail(struct medio_card *card, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Pass a backend's result on, remembering whose words are the latest. */
+int medio_card_result(struct medio_card *card, int ret);
+/* Disable what was opened and free it. For close. */
+void medio_card_irqs_fini(struct medio_card *card);
+
+#endif

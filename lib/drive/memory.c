@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "drive/memory.h"
+
+static void undo(struct medio_mapping *mapping)
+{
+	if (mapping->mapped)
+		munmap(mapping->ptr, mapping->size);
+}
+
+void medio_memory_fini(struct medio_memory *memory)
+{
+	for (unsigned i = 0; i < memory->count; i++)
+		undo(&memory->list[i]);
+	free(memory->list);
+	*memory = (struct medio_memory){ 0 };
+}
+
+/* Ends are kept inclusive: a mapping may reach the last byte of the address space. */
+static uint64_t last(const struct medio_mapping *mapping)
+{
+	return mapping->iova + (mapping->size - 1);
+}
+
+/* The first mapping that ends at or after iova. */
+static unsigned find(const struct medio_memory *memory, uint64_t iova)
+{
+	unsigned low = 0, high = memory->count;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+		if (last(&memory->list[mid]) < iova)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+int medio_memory_add(struct medio_memory *memory, const struct medio_mapping *mapping)
+{
+	unsigned at = find(memory, mapping->iova);
+
+	if (at < memory->count && memory->list[at].iova <= last(mapping))
+		return -EEXIST;
+	if (memory->count == memory->cap) {
+		unsigned cap = memory->cap ? memory->cap * 2 : 8;
+		void *list = reallocarray(memory->list, cap, sizeof(*memory->list));
+		if (!list)
+			return -ENOMEM;
+		memory->list = list;
+		memory->cap = cap;
+	}
+	memmove(&memory->list[at + 1], &memory->list[at],
+		(memory->count - at) * sizeof(*memory->list));
+	memory->list[at] = *mapping;
+	memory->count++;
+	return 0;
+}
+
+int medio_memory_count(const struct medio_memory *memory, uint64_t iova, uint64_t size)
+{
+	uint64_t end = iova + (size - 1);
+	unsigned at = find(memory, iova);
+	int count = 0;
+
+	for (; at < memory->count && memory->list[at].iova <= end; at++) {
+		if (memory->list[at].iova < iova || last(&memory->list[at]) > end)
+			return -EINVAL;
+		count++;
+	}
+	return count;
+}
+
+void medio_memory_remove(struct medio_memory *memory, uint64_t iova, uint64_t size)
+{
+	unsigned at = find(memory, iova), end = at;
+
+	while (end < memory->count && memory->list[end].iova <= iova + (size - 1))
+		undo(&memory->list[end++]);
+	memmove(&memory->list[at], &memory->list[end],
+		(memory->count - end) * sizeof(*memory->list));
+	memory->count -= end - at;
+}
+
+int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64_t size,
+	unsigned prot, struct iovec *iov, unsigned cap)
+{
+	unsigned at, pieces = 0;
+
+	if (!size)
+		return 0;
+	if (size - 1 > UINT64_MAX - iova)
+		return -ENODEV;
+	for (at = find(memory, iova); size; at++) {
+		const struct medio_mapping *m = &memory->list[at];
+		if (at == memory->count || m->iova > iova)
+			return -ENODEV;
+		if ((m->prot & prot) != prot)
+			return -EACCES;
+		if (pieces == cap)
+			return -E2BIG;
+		uint64_t skip = iova - m->iova;
+		uint64_t len = m->size - skip < size ? m->size - skip : size;
+		iov[pieces++] = (struct iovec){ m->ptr + skip, len };
+		iova += len;
+		size -= len;
+	}
+	return (int)pieces;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The memory a driver lets its device reach: mappings sorted by iova, as this program sees them. */
+#ifndef MEDIO_DRIVE_MEMORY_H
+#define MEDIO_DRIVE_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct medio_mapping {
+	uint64_t iova, size; /* bytes; never wraps */
+	unsigned prot;	     /* MEDIO_CARD_DMA_* */
+	uint8_t *ptr;	     /* here */
+	bool mapped;	     /* ptr came from mmap and is undone with the mapping */
+};
+
+struct medio_memory {
+	struct medio_mapping *list;
+	unsigned count, cap;
+};
+
+/* Undo and forget all. */
+void medio_memory_fini(struct medio_memory *memory);
+/* -EEXIST: overlaps one there is; -ENOMEM. */
+int medio_memory_add(struct medio_memory *memory, const struct medio_mapping *mapping);
+/* How many whole mappings lie in the range. -EINVAL: one would be cut in two. */
+int medio_memory_count(const struct medio_memory *memory, uint64_t iova, uint64_t size);
+/* Undo and forget the mappings in the range, all of them whole. */
+void medio_memory_remove(struct medio_memory *memory, uint64_t iova, uint64_t size);
+/*
+ * The pieces that size bytes at iova are made of, at most cap of them; returns their number.
+ * -ENODEV: part of the range is not mapped (or it wraps); -EACCES: prot is missing somewhere;
+ * -E2BIG: more than cap pieces.
+ */
+int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64_t size,
+	unsigned prot, struct iovec *iov, unsigned cap);
+
+#endif

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The vfio-user backend: a card's requests as messages. The server is not trusted: every size,
+ * index and count in a reply is checked before it is used, and a reply that makes no sense ends
+ * the connection.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "drive/backend.h"
+#include "drive/vfio_user.h"
+#include "drive/vfio_user_dma.h"
+#include "proto/version.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+#define FIRST_INFO   1024  /* bytes asked for in the first REGION_INFO; most fit */
+#define MAX_INFO     65536 /* and in the second at most */
+#define MAX_AREAS    1024
+#define FIRST_IO_FDS 16
+#define MAX_IO_FDS   1024
+
+struct session {
+	struct medio_vu_client *client;
+	struct medio_vu_caps caps; /* the server's */
+};
+
+static struct medio_vu_client *client_of(const struct medio_card *card)
+{
+	return ((struct session *)card->backend_state)->client;
+}
+
+static const char *session_words(const struct medio_card *card)
+{
+	return medio_vu_client_words(client_of(card));
+}
+
+/* ---- Open -------------------------------------------------------------------------------------- */
+
+static int get_info(struct medio_card *card, struct medio_error **err)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_device_info info = { .argsz = sizeof(info) };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_GET_INFO,
+		.payload = &info,
+		.size = sizeof(info),
+	};
+	struct medio_vu_message reply;
+	int ret = medio_vu_client_call(client, &call, &reply);
+
+	if (!ret && reply.size < sizeof(info))
+		ret = medio_vu_client_fault(client, "GET_INFO: a reply of %zu bytes", reply.size);
+	if (ret)
+		return medio_error_set(err, -ret, "%s", medio_vu_client_words(client));
+	memcpy(&info, reply.payload, sizeof(info));
+	if (!(info.flags & MEDIO_VU_INFO_PCI))
+		return medio_error_set(err, EINVAL, "the server's device is not a PCI device");
+	if (info.num_regions <= MEDIO_CARD_CONFIG || info.num_regions > MEDIO_CARD_MAX_REGIONS ||
+		info.num_irqs > MEDIO_CARD_MAX_IRQS)
+		return medio_error_set(err, EPROTO,
+			"GET_INFO: %u regions and %u interrupts, allowed are 8 to %d and 0 to %d",
+			info.num_regions, info.num_irqs, MEDIO_CARD_MAX_REGIONS,
+			MEDIO_CARD_MAX_IRQS);
+	card->info.num_regions = info.num_regions;
+	card->info.num_irqs = info.num_irqs;
+	card->info.can_reset = info.flags & MEDIO_VU_INFO_RESET;
+	return 0;
+}
+
+static int negotiate(struct medio_card *card, uint32_t max, struct medio_error **err)
+{
+	struct session *session = card->backend_state;
+	struct medio_vu_caps offer;
+	int ret;
+
+	medio_vu_caps_default(&offer);
+	offer.max_msg_fds = MEDIO_VU_CLIENT_FDS;
+	offer.max_data_xfer_size = max;
+	ret = medio_vu_client_version(session->client, &offer, &session->caps, err);
+	if (ret)
+		return ret;
+	/* A reply to a read carries what we accept, a write what the server accepts. */
+	card->info.max_data_xfer = session->caps.max_data_xfer_size < max
+					   ? session->caps.max_data_xfer_size
+					   : max;
+	return get_info(card, err);
+}
+
+static void session_close(struct medio_card *card)
+{
+	struct session *session = card->backend_state;
+
+	medio_vu_client_flush(session->client);
+	medio_vu_client_free(session->client);
+	free(session);
+}
+
+static int session_open(struct medio_card *card, const char *address, int fd,
+	const struct medio_card_options *opts, struct medio_error **err)
+{
+	uint32_t max = opts->max_data_xfer ? opts->max_data_xfer : MEDIO_VU_DEFAULT_XFER;
+	struct medio_vu_client_options client_opts = {
+		.max_message = (size_t)max + 4096,
+		.timeout_ms = opts->timeout_ms,
+		.poll = opts->poll,
+	};
+	_cleanup_close_ int owned = fd;
+	_cleanup_free_ struct session *session = calloc(1, sizeof(*session));
+	int ret;
+
+	if (!session)
+		return medio_error_set(err, ENOMEM, "out of memory");
+	if (fd < 0) {
+		ret = medio_vu_client_connect(address, &client_opts, &session->client, err);
+	} else {
+		ret = medio_vu_client_new(medio_steal_fd(owned), &client_opts, &session->client);
+		if (ret)
+			medio_error_set(err, -ret, "%s", strerror(-ret));
+	}
+	if (ret)
+		return ret;
+	medio_vu_client_handler(session->client, medio_vu_dma_answer, &card->memory);
+	card->backend_state = session;
+	ret = negotiate(card, max, err);
+	if (ret) {
+		card->backend_state = NULL;
+		medio_vu_client_free(session->client);
+		return ret;
+	}
+	(void)medio_steal_ptr(session);
+	return 0;
+}
+
+/* ---- Regions ----------------------------------------------------------------------------------- */
+
+/* "VFIO_USER_DEVICE_GET_REGION_INFO / Sparse mmap". at: the capability's place in the payload. */
+static int get_areas(struct medio_vu_client *client, const struct medio_vu_message *reply,
+	uint32_t at, struct medio_card_region *view)
+{
+	struct medio_vu_sparse_mmap sparse;
+
+	if (reply->size - at < sizeof(sparse))
+		return medio_vu_client_fault(client, "REGION_INFO: half a sparse-mmap capability");
+	memcpy(&sparse, reply->payload + at, sizeof(sparse));
+	if (sparse.nr_areas > MAX_AREAS ||
+		(reply->size - at - sizeof(sparse)) / sizeof(struct medio_vu_mmap_area) <
+			sparse.nr_areas)
+		return medio_vu_client_fault(
+			client, "REGION_INFO: %u areas in %zu bytes", sparse.nr_areas, reply->size);
+	struct medio_card_area *areas = calloc(sparse.nr_areas + 1, sizeof(*areas));
+	if (!areas)
+		return -ENOMEM;
+	/* The same two numbers in both structures. */
+	memcpy(areas, reply->payload + at + sizeof(sparse), sparse.nr_areas * sizeof(*areas));
+	for (unsigned i = 0; i < sparse.nr_areas; i++) {
+		if (areas[i].size <= view->size && areas[i].offset <= view->size - areas[i].size)
+			continue;
+		free(areas);
+		return medio_vu_client_fault(
+			client, "REGION_INFO: area %u lies outside the region", i);
+	}
+	free((void *)view->areas);
+	view->areas = areas;
+	view->num_areas = sparse.nr_areas;
+	return 0;
+}
+
+/* Walk the chain; every link must lead forward, so a chain that loops ends. */
+static int get_region_caps(struct medio_vu_client *client, const struct medio_vu_message *reply,
+	uint32_t at, struct medio_card_region *view)
+{
+	struct medio_vu_cap_header header;
+	uint32_t least = sizeof(struct medio_vu_region_info);
+
+	while (at) {
+		if (at < least || at > reply->size || reply->size - at < sizeof(header))
+			return medio_vu_client_fault(client,
+				"REGION_INFO: a capability at %u of %zu bytes", at, reply->size);
+		memcpy(&header, reply->payload + at, sizeof(header));
+		if (header.id == MEDIO_VU_CAP_SPARSE_MMAP) {
+			int ret = get_areas(client, reply, at, view);
+			if (ret)
+				return ret;
+		}
+		least = at + sizeof(header);
+		at = header.next;
+	}
+	return 0;
+}
+
+static int ask_region(struct medio_vu_client *client, unsigned index, uint32_t argsz,
+	struct medio_vu_region_info *info, struct medio_vu_message *reply)
+{
+	*info = (struct medio_vu_region_info){ .argsz = argsz, .index = index };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_GET_REGION_INFO,
+		.payload = info,
+		.size = sizeof(*info),
+	};
+	int ret = medio_vu_client_call(client, &call, reply);
+
+	if (ret)
+		return ret;
+	if (reply->size < sizeof(*info) || reply->size > argsz)
+		return medio_vu_client_fault(client,
+			"REGION_INFO: a reply of %zu bytes, %u asked for", reply->size, argsz);
+	memcpy(info, reply->payload, sizeof(*info));
+	if (info->index != index)
+		return medio_vu_client_fault(client,
+			"REGION_INFO: region %u asked for, %u answered", index, info->index);
+	return 0;
+}
+
+static int make_whole_area(struct medio_card_region *view)
+{
+	struct medio_card_area *area = malloc(sizeof(*area));
+
+	if (!area)
+		return -ENOMEM;
+	*area = (struct medio_card_area){ 0, view->size };
+	view->areas = area;
+	view->num_areas = 1;
+	return 0;
+}
+
+static int session_region(
+	struct medio_card *card, unsigned index, struct medio_card_region_state *out)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_card_region view = { 0 };
+	struct medio_vu_region_info info;
+	struct medio_vu_message reply;
+	int ret = ask_region(client, index, FIRST_INFO, &info, &reply);
+
+	if (!ret && info.argsz > FIRST_INFO)
+		ret = info.argsz > MAX_INFO
+			      ? medio_vu_client_fault(client, "REGION_INFO: %u bytes", info.argsz)
+			      : ask_region(client, index, info.argsz, &info, &reply);
+	if (ret)
+		return ret;
+	view.size = info.size;
+	view.readable = info.flags & MEDIO_VU_REGION_READ_OK;
+	view.writable = info.flags & MEDIO_VU_REGION_WRITE_OK;
+	view.mappable = info.flags & MEDIO_VU_REGION_MMAP && reply.nfds;
+	if (info.flags & MEDIO_VU_REGION_CAPS)
+		ret = get_region_caps(client, &reply, info.cap_offset, &view);
+	if (!ret && view.mappable && !view.areas)
+		ret = make_whole_area(&view);
+	if (ret) {
+		free((void *)view.areas);
+		return ret;
+	}
+	out->view = view;
+	out->fd_offset = info.offset;
+	if (view.mappable)
+		out->fd = medio_steal_fd(reply.fds[0]);
+	return 0;
+}
+
+static int check_access_reply(struct medio_vu_client *client, const char *what,
+	const struct medio_vu_region_access *asked, const struct medio_vu_message *reply,
+	size_t data)
+{
+	struct medio_vu_region_access access;
+
+	if (reply->size != sizeof(access) + data)
+		return medio_vu_client_fault(client, "%s: a reply of %zu bytes, %zu expected", what,
+			reply->size, sizeof(access) + data);
+	memcpy(&access, reply->payload, sizeof(access));
+	if (access.count != asked->count)
+		return medio_vu_client_fault(client, "%s: %u bytes asked for, %u answered", what,
+			asked->count, access.count);
+	return 0;
+}
+
+static int session_read(
+	struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_REGION_READ,
+		.payload = &access,
+		.size = sizeof(access),
+	};
+	struct medio_vu_message reply;
+	int ret = medio_vu_client_call(client, &call, &reply);
+
+	if (!ret)
+		ret = check_access_reply(client, "REGION_READ", &access, &reply, count);
+	if (!ret)
+		memcpy(buf, reply.payload + sizeof(access), count);
+	return ret;
+}
+
+static int session_write(
+	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_REGION_WRITE,
+		.payload = &access,
+		.size = sizeof(access),
+		.data = buf,
+		.data_size = count,
+	};
+	struct medio_vu_message reply;
+	int ret = medio_vu_client_call(client, &call, &reply);
+
+	return ret ? ret : check_access_reply(client, "REGION_WRITE", &access, &reply, 0);
+}
+
+static int session_post(
+	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count)
+{
+	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_REGION_WRITE,
+		.payload = &access,
+		.size = sizeof(access),
+		.data = buf,
+		.data_size = count,
+	};
+
+	return medio_vu_client_post(client_of(card), &call);
+}
+
+static int session_flush(struct medio_card *card)
+{
+	return medio_vu_client_flush(client_of(card));
+}
+
+/* ---- Doorbells --------------------------------------------------------------------------------- */
+
+static int ask_io_fds(struct medio_vu_client *client, unsigned region, uint32_t count,
+	struct medio_vu_io_fds *head, struct medio_vu_message *reply)
+{
+	*head = (struct medio_vu_io_fds){
+		.argsz = (uint32_t)(sizeof(*head) + count * sizeof(struct medio_vu_ioeventfd)),
+		.index = region,
+	};
+	uint32_t argsz = head->argsz;
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_GET_REGION_IO_FDS,
+		.payload = head,
+		.size = sizeof(*head),
+	};
+	int ret = medio_vu_client_call(client, &call, reply);
+
+	if (ret)
+		return ret;
+	if (reply->size < sizeof(*head) || reply->size > argsz)
+		return medio_vu_client_fault(
+			client, "IO_FDS: a reply of %zu bytes, %u asked for", reply->size, argsz);
+	memcpy(head, reply->payload, sizeof(*head));
+	return 0;
+}
+
+/* One doorbell out of the reply; entries may share a file descriptor, so each gets its own. */
+static int get_doorbell(struct medio_vu_client *client, const struct medio_vu_message *reply,
+	unsigned i, struct medio_card_doorbell *out)
+{
+	struct medio_vu_ioeventfd entry;
+
+	memcpy(&entry, reply->payload + sizeof(struct medio_vu_io_fds) + i * sizeof(entry),
+		sizeof(entry));
+	if (entry.fd_index >= reply->nfds)
+		return medio_vu_client_fault(
+			client, "IO_FDS: fd %u of %u", entry.fd_index, reply->nfds);
+	int fd = fcntl(reply->fds[entry.fd_index], F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	*out = (struct medio_card_doorbell){
+		.offset = entry.offset,
+		.size = entry.size,
+		.fd = fd,
+		.has_datamatch = entry.flags & MEDIO_VU_IOEVENTFD_DATAMATCH,
+		.datamatch = entry.datamatch,
+	};
+	return 0;
+}
+
+static int session_doorbells(
+	struct medio_card *card, unsigned region, struct medio_card_doorbell **out, unsigned *count)
+{
+	struct medio_vu_client *client = client_of(card);
+	_cleanup_free_ struct medio_card_doorbell *list = NULL;
+	struct medio_vu_message reply;
+	struct medio_vu_io_fds head;
+	unsigned n = 0;
+	int ret = ask_io_fds(client, region, FIRST_IO_FDS, &head, &reply);
+	size_t need = (head.argsz - sizeof(head)) / sizeof(struct medio_vu_ioeventfd);
+
+	if (!ret && need > FIRST_IO_FDS && head.argsz >= sizeof(head)) {
+		if (need > MAX_IO_FDS)
+			return medio_vu_client_fault(client, "IO_FDS: %u bytes", head.argsz);
+		ret = ask_io_fds(client, region, (uint32_t)need, &head, &reply);
+	}
+	if (!ret && head.count > (reply.size - sizeof(head)) / sizeof(struct medio_vu_ioeventfd))
+		ret = medio_vu_client_fault(
+			client, "IO_FDS: %u sub-regions in %zu bytes", head.count, reply.size);
+	if (ret)
+		return ret;
+	list = calloc(head.count + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (; !ret && n < head.count; n++) {
+		struct medio_vu_ioeventfd entry;
+		memcpy(&entry, reply.payload + sizeof(head) + n * sizeof(entry), sizeof(entry));
+		/* Shared-memory doorbells are not offered to drivers yet: leave them out. */
+		if (entry.type != MEDIO_VU_IO_FD_IOEVENTFD)
+			continue;
+		ret = get_doorbell(client, &reply, n, &list[*count]);
+		*count += !ret;
+	}
+	if (ret) {
+		while (*count)
+			close(list[--*count].fd);
+		return ret;
+	}
+	*out = medio_steal_ptr(list);
+	return 0;
+}
+
+/* ---- DMA --------------------------------------------------------------------------------------- */
+
+static int session_dma_map(
+	struct medio_card *card, const struct medio_mapping *mapping, int fd, uint64_t offset)
+{
+	struct session *session = card->backend_state;
+	struct medio_vu_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = mapping->prot, /* the same bits: MEDIO_VU_MAP_READ, _WRITE */
+		.offset = offset,
+		.iova = mapping->iova,
+		.size = mapping->size,
+	};
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_DMA_MAP,
+		.payload = &map,
+		.size = sizeof(map),
+		.fds = &fd,
+		.nfds = fd >= 0,
+	};
+
+	if (card->memory.count > session->caps.max_dma_maps)
+		return medio_card_fail(card, ENOSPC, "DMA: the server takes %llu mappings at most",
+			(unsigned long long)session->caps.max_dma_maps);
+	return medio_vu_client_call(session->client, &call, NULL);
+}
+
+static int session_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size)
+{
+	struct medio_vu_dma_unmap unmap = { .argsz = sizeof(unmap), .iova = iova, .size = size };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_DMA_UNMAP,
+		.payload = &unmap,
+		.size = sizeof(unmap),
+	};
+
+	return medio_vu_client_call(client_of(card), &call, NULL);
+}
+
+/* ---- Interrupts -------------------------------------------------------------------------------- */
+
+static int session_irq(struct medio_card *card, unsigned index, struct medio_card_irq *out)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_irq_info info = { .argsz = sizeof(info), .index = index };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_GET_IRQ_INFO,
+		.payload = &info,
+		.size = sizeof(info),
+	};
+	struct medio_vu_message reply;
+	int ret = medio_vu_client_call(client, &call, &reply);
+
+	if (ret)
+		return ret;
+	if (reply.size < sizeof(info))
+		return medio_vu_client_fault(client, "IRQ_INFO: a reply of %zu bytes", reply.size);
+	memcpy(&info, reply.payload, sizeof(info));
+	if (info.index != index || info.count > MEDIO_CARD_MAX_VECTORS)
+		return medio_vu_client_fault(client,
+			"IRQ_INFO: interrupt %u asked for, %u with %u vectors answered", index,
+			info.index, info.count);
+	*out = (struct medio_card_irq){
+		.count = info.count,
+		.maskable = info.flags & MEDIO_VU_IRQ_MASKABLE,
+		.automasked = info.flags & MEDIO_VU_IRQ_AUTOMASKED,
+		.noresize = info.flags & MEDIO_VU_IRQ_NORESIZE,
+	};
+	return 0;
+}
+
+static int send_irqs(struct medio_card *card, struct medio_vu_irq_set *set, const int *fds)
+{
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_SET_IRQS,
+		.payload = set,
+		.size = sizeof(*set),
+		.fds = fds,
+		.nfds = fds ? set->count : 0,
+	};
+
+	return medio_vu_client_call(client_of(card), &call, NULL);
+}
+
+/*
+ * "VFIO_USER_DEVICE_SET_IRQS": eventfds travel beside the message and an absent one cannot, so a
+ * message names a run of vectors that all get one, or all lose theirs (no fds at all). A run is
+ * at most what the server takes in a message.
+ */
+static int session_irq_set(struct medio_card *card, unsigned index, uint32_t flags, uint32_t start,
+	uint32_t count, const int *fds)
+{
+	struct session *session = card->backend_state;
+	uint64_t most = session->caps.max_msg_fds < MEDIO_VU_CLIENT_FDS ? session->caps.max_msg_fds
+									: MEDIO_VU_CLIENT_FDS;
+	struct medio_vu_irq_set set = {
+		.argsz = sizeof(set),
+		.flags = flags,
+		.index = index,
+		.start = start,
+		.count = count,
+	};
+
+	if (!(flags & MEDIO_CARD_IRQ_EVENTFD) || !fds)
+		return send_irqs(card, &set, NULL);
+	if (!most)
+		return medio_card_fail(card, ENOTSUP, "the server takes no file descriptors");
+	for (uint32_t i = 0; i < count; i += set.count) {
+		bool some = fds[i] >= 0;
+		for (set.count = 1; i + set.count < count && set.count < most; set.count++)
+			if ((fds[i + set.count] >= 0) != some)
+				break;
+		set.start = start + i;
+		int ret = send_irqs(card, &set, some ? fds + i : NULL);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* ---- The rest ---------------------------------------------------------------------------------- */
+
+static int session_reset(struct medio_card *card)
+{
+	struct medio_vu_call call = { .cmd = MEDIO_VU_RESET };
+
+	return medio_vu_client_call(client_of(card), &call, NULL);
+}
+
+static int session_feature(
+	struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap, size_t *got)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_feature head = { .flags = flags };
+	size_t most = cap > size ? cap : size;
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_DEVICE_FEATURE,
+		.payload = &head,
+		.size = sizeof(head),
+		.data = data,
+		.data_size = size,
+	};
+	struct medio_vu_message reply;
+
+	if (most > card->info.max_data_xfer)
+		return medio_card_fail(card, EINVAL, "DEVICE_FEATURE: %zu bytes, allowed are %llu",
+			most, (unsigned long long)card->info.max_data_xfer);
+	head.argsz = (uint32_t)(sizeof(head) + most);
+	int ret = medio_vu_client_call(client, &call, &reply);
+	if (ret)
+		return ret;
+	if (reply.size < sizeof(head) || reply.size > head.argsz)
+		return medio_vu_client_fault(client,
+			"DEVICE_FEATURE: a reply of %zu bytes, %u asked for", reply.size,
+			head.argsz);
+	memcpy(&head, reply.payload, sizeof(head));
+	if (flags & MEDIO_VU_FEATURE_GET && head.argsz > sizeof(head) + cap)
+		return medio_card_fail(card, ENOSPC, "DEVICE_FEATURE: the answer has %zu bytes",
+			head.argsz - sizeof(head));
+	*got = reply.size - sizeof(head);
+	if (*got > cap)
+		*got = cap;
+	if (*got)
+		memcpy(data, reply.payload + sizeof(head), *got);
+	return 0;
+}
+
+static int session_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_mig_data head = { (uint32_t)(sizeof(head) + cap), (uint32_t)cap };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_MIG_DATA_READ,
+		.payload = &head,
+		.size = sizeof(head),
+	};
+	struct medio_vu_message reply;
+	int ret = medio_vu_client_call(client, &call, &reply);
+
+	if (ret)
+		return ret;
+	if (reply.size < sizeof(head) || reply.size - sizeof(head) > cap)
+		return medio_vu_client_fault(
+			client, "MIG_DATA_READ: a reply of %zu bytes", reply.size);
+	memcpy(&head, reply.payload, sizeof(head));
+	if (head.size != reply.size - sizeof(head))
+		return medio_vu_client_fault(client, "MIG_DATA_READ: %u bytes said, %zu came",
+			head.size, reply.size - sizeof(head));
+	memcpy(buf, reply.payload + sizeof(head), head.size);
+	*got = head.size;
+	return 0;
+}
+
+static int session_mig_write(struct medio_card *card, const void *buf, size_t size)
+{
+	struct medio_vu_mig_data head = { (uint32_t)(sizeof(head) + size), (uint32_t)size };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_MIG_DATA_WRITE,
+		.payload = &head,
+		.size = sizeof(head),
+		.data = buf,
+		.data_size = size,
+	};
+
+	return medio_vu_client_call(client_of(card), &call, NULL);
+}
+
+static int session_fd(const struct medio_card *card)
+{
+	return medio_vu_client_fd(client_of(card));
+}
+
+static int session_process(struct medio_card *card)
+{
+	return medio_vu_client_process(client_of(card));
+}
+
+const struct medio_backend medio_backend_vfio_user = {
+	.scheme = "vfio-user",
+	.open = session_open,
+	.close = session_close,
+	.region = session_region,
+	.irq = session_irq,
+	.doorbells = session_doorbells,
+	.read = session_read,
+	.write = session_write,
+	.post = session_post,
+	.flush = session_flush,
+	.dma_map = session_dma_map,
+	.dma_unmap = session_dma_unmap,
+	.irq_set = session_irq_set,
+	.reset = session_reset,
+	.feature = session_feature,
+	.mig_read = session_mig_read,
+	.mig_write = session_mig_write,
+	.fd = session_fd,
+	.process = session_process,
+	.words = session_words,
+};

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include <medio/driver.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "drive/memory.h"
+#include "drive/vfio_user_dma.h"
+
+#define MAX_PIECES 62 /* mappings that one request may cross */
+#define MAX_COUNT  MEDIO_VU_MAX_XFER
+
+/* "VFIO_USER_DMA_READ": the reply is the request's structure and the data, sent from where it is. */
+static int answer_read(struct medio_memory *memory, struct medio_vu_client *client,
+	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
+{
+	struct iovec iov[MAX_PIECES + 1];
+	int pieces;
+
+	if (access->count > MAX_COUNT)
+		return medio_vu_client_reply(client, &request->header, E2BIG, NULL, 0);
+	pieces = medio_memory_pieces(
+		memory, access->iova, access->count, MEDIO_CARD_DMA_READ, iov + 1, MAX_PIECES);
+	if (pieces < 0)
+		return medio_vu_client_reply(client, &request->header, -pieces, NULL, 0);
+	iov[0] = (struct iovec){ access, sizeof(*access) };
+	return medio_vu_client_reply(client, &request->header, 0, iov, (unsigned)pieces + 1);
+}
+
+/* "VFIO_USER_DMA_WRITE": the data follows the structure; the reply is the structure. */
+static int answer_write(struct medio_memory *memory, struct medio_vu_client *client,
+	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
+{
+	const uint8_t *data = request->payload + sizeof(*access);
+	struct iovec iov[MAX_PIECES], reply = { access, sizeof(*access) };
+	int pieces = -E2BIG;
+
+	if (access->count <= request->size - sizeof(*access))
+		pieces = medio_memory_pieces(
+			memory, access->iova, access->count, MEDIO_CARD_DMA_WRITE, iov, MAX_PIECES);
+	for (int i = 0; i < pieces; i++) {
+		memcpy(iov[i].iov_base, data, iov[i].iov_len);
+		data += iov[i].iov_len;
+	}
+	if (request->header.flags & MEDIO_VU_NO_REPLY)
+		return 0;
+	return medio_vu_client_reply(client, &request->header, pieces < 0 ? -pieces : 0, &reply, 1);
+}
+
+int medio_vu_dma_answer(
+	void *opaque, struct medio_vu_client *client, const struct medio_vu_message *request)
+{
+	bool write = request->header.cmd == MEDIO_VU_DMA_WRITE;
+	struct medio_vu_dma_access access;
+	int error = 0;
+
+	if (!write && request->header.cmd != MEDIO_VU_DMA_READ)
+		error = ENOSYS;
+	else if (request->size < sizeof(access))
+		error = EINVAL;
+	if (error) {
+		if (request->header.flags & MEDIO_VU_NO_REPLY)
+			return 0;
+		return medio_vu_client_reply(client, &request->header, error, NULL, 0);
+	}
+	memcpy(&access, request->payload, sizeof(access));
+	return write ? answer_write(opaque, client, request, &access)
+		     : answer_read(opaque, client, request, &access);
+}
