@@ -97,9 +97,9 @@ int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64
 	if (size - 1 > UINT64_MAX - iova)
 		return -ENODEV;
 	for (at = find(memory, iova); size; at++) {
-		const struct medio_mapping *m = &memory->list[at];
-		if (at == memory->count || m->iova > iova)
+		if (at == memory->count || memory->list[at].iova > iova)
 			return -ENODEV;
+		const struct medio_mapping *m = &memory->list[at];
 		if ((m->prot & prot) != prot)
 			return -EACCES;
 		if (pieces == cap)

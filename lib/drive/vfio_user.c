@@ -662,14 +662,14 @@ int medio_vu_client_post(struct medio_vu_client *client, const struct medio_vu_c
 	if (client->dead)
 		return -ENOTCONN;
 	posted.flags |= MEDIO_VU_NO_REPLY;
-	ret = make_header(client, &posted, &header);
-	if (ret)
-		return ret;
-	if (header.size > OUT_SIZE) {
+	if (call->size + call->data_size > OUT_SIZE - HEADER) {
 		ret = medio_vu_client_send(client, &posted, NULL);
 		client->dead = ret < 0;
 		return ret;
 	}
+	ret = make_header(client, &posted, &header);
+	if (ret)
+		return ret;
 	if (header.size > OUT_SIZE - client->out_len) {
 		ret = medio_vu_client_flush(client);
 		if (ret)
