@@ -136,5 +136,7 @@ void medio_quiesce_done(struct medio_dev *dev)
 void medio_instance_resume(struct medio_instance *inst)
 {
 	inst->quiescing = false;
-	medio_next_resume(&inst->chain.head);
+	/* A stopped device (migration) stays quiet until it runs again. */
+	if (inst->migration.state == MEDIO_MIGRATION_RUNNING)
+		medio_next_resume(&inst->chain.head);
 }

@@ -129,6 +129,7 @@ static void free_parts(struct medio_instance *inst)
 	medio_pci_msix_fini(&inst->msix);
 	medio_pci_config_fini(&inst->config);
 	medio_layout_put(inst->layout);
+	medio_migration_reset(inst);
 	medio_tokens_fini(inst);
 	free(inst->state);
 	free(inst);
@@ -152,6 +153,7 @@ int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
 	inst->type = type;
 	inst->log = opts->log;
 	inst->log_opaque = opts->log_opaque;
+	inst->migration.state = MEDIO_MIGRATION_RUNNING;
 	medio_list_init(&inst->tokens);
 	medio_list_init(&inst->free_tokens);
 
@@ -212,6 +214,7 @@ void medio_instance_detach(struct medio_instance *inst)
 	medio_irqs_detach(inst);
 	inst->transport = NULL;
 	inst->transport_opaque = NULL;
+	medio_migration_reset(inst);
 	medio_instance_resume(inst);
 	medio_next_client(&inst->chain.head, false);
 }
@@ -220,6 +223,7 @@ void medio_instance_detach(struct medio_instance *inst)
 
 void medio_instance_reset(struct medio_instance *inst, enum medio_reset kind)
 {
+	medio_migration_reset(inst);
 	medio_irqs_reset(inst);
 	medio_pci_msix_reset(&inst->msix);
 	medio_pci_config_reset(&inst->config);

@@ -6,6 +6,7 @@
 #include "device/chain.h"
 #include "device/instance.h"
 #include "device/irq.h"
+#include "device/migration.h"
 #include "pci/config.h"
 #include "pci/msix.h"
 #include "util/list.h"
@@ -74,6 +75,8 @@ struct medio_instance {
 	bool quiescing;		   /* waiting for medio_quiesce_done() */
 	bool quiesce_asking;	   /* the chain's quiesce() is running */
 	bool quiesce_again;	   /* medio_quiesce_done() came from within it */
+
+	struct medio_migration migration;
 
 	struct medio_error **fail; /* where medio_fail() puts its words while init() runs */
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);

@@ -182,15 +182,7 @@ struct medio_vu_mig_state {
 };
 #define MEDIO_VU_MIGRATION_STOP_COPY 1u
 
-/* Migration states, "VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE". */
-enum medio_mig_state {
-	MEDIO_MIG_ERROR = 0,
-	MEDIO_MIG_STOP = 1,
-	MEDIO_MIG_RUNNING = 2,
-	MEDIO_MIG_STOP_COPY = 3,
-	MEDIO_MIG_RESUMING = 4,
-};
-
+/* device_state: enum medio_migration_state in device/migration.h has the protocol's numbers. */
 struct medio_vu_logging_control {
 	uint64_t page_size;
 	uint32_t num_ranges, reserved;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* VERSION: agreeing on what both sides can do (document, "VFIO_USER_VERSION"). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <medio/serve.h>
+#include "serve/session.h"
+
+/* QEMU takes no reply longer than its own request; a client that says less than this gets all. */
+#define SHORT_JSON 100u
+#define MAX_JSON   512u
+
+static struct medio_vu_caps our_caps(const struct medio_session *s)
+{
+	struct medio_vu_caps caps;
+	medio_vu_caps_default(&caps);
+	caps.max_msg_fds = MEDIO_INBOX_MAX_FDS;
+	caps.max_data_xfer_size = s->max_xfer;
+	/* The document wants a subset of what was proposed. */
+	caps.write_multiple = s->client.write_multiple;
+	return caps;
+}
+
+static int reply(struct medio_session *s, const struct medio_request *req, size_t asked)
+{
+	char json[MAX_JSON];
+	struct medio_vu_caps caps = our_caps(s);
+	int size = -ENOSPC;
+	if (asked >= SHORT_JSON)
+		size = medio_vu_caps_print(&caps, json, asked < MAX_JSON ? asked : MAX_JSON);
+	if (size < 0)
+		size = medio_vu_caps_print(&caps, json, sizeof(json));
+	if (size < 0)
+		return size;
+	struct medio_vu_version version = { MEDIO_VU_MAJOR, MEDIO_VU_MINOR };
+	uint8_t *at = medio_session_reply(s, req, sizeof(version) + (size_t)size);
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, &version, sizeof(version));
+	memcpy(at + sizeof(version), json, (size_t)size);
+	medio_session_send(s, req, sizeof(version) + (size_t)size);
+	return 0;
+}
+
+/* The error reply goes out before the connection closes, so the client can say why. */
+static int refuse(struct medio_session *s, const struct medio_request *req, int err)
+{
+	struct medio_vu_header hdr = {
+		.id = req->hdr.id,
+		.cmd = req->hdr.cmd,
+		.size = sizeof(hdr),
+		.flags = MEDIO_VU_REPLY | MEDIO_VU_ERROR,
+		.error = (uint32_t)err,
+	};
+	void *at = medio_conn_reserve(s->conn, sizeof(hdr));
+	if (at) {
+		memcpy(at, &hdr, sizeof(hdr));
+		medio_conn_commit(s->conn, sizeof(hdr));
+	}
+	return MEDIO_SESSION_CLOSE;
+}
+
+int medio_handle_version(struct medio_session *s, struct medio_request *req)
+{
+	struct medio_vu_version version;
+	struct medio_error *err = NULL;
+	if (s->negotiated)
+		return -EINVAL;
+	if (!medio_request_take(req, &version, sizeof(version))) {
+		medio_session_broken(
+			s, "its VERSION is %zu bytes short", sizeof(version) - req->size);
+		return refuse(s, req, EINVAL);
+	}
+	if (s->refused) {
+		medio_session_broken(
+			s, "another client has the device (EBUSY); it may try again later");
+		return refuse(s, req, EBUSY);
+	}
+	if (version.major != MEDIO_VU_MAJOR) {
+		medio_session_broken(s, "it speaks vfio-user %u.%u, this is %u.%u", version.major,
+			version.minor, MEDIO_VU_MAJOR, MEDIO_VU_MINOR);
+		return refuse(s, req, EINVAL);
+	}
+	size_t json = req->size - sizeof(version);
+	if (medio_vu_caps_parse(
+		    (const char *)req->payload + sizeof(version), json, &s->client, &err)) {
+		medio_session_broken(s, "its VERSION cannot be read: %s", medio_error_text(err));
+		medio_error_free(err);
+		return refuse(s, req, EINVAL);
+	}
+	s->negotiated = true;
+	return reply(s, req, json);
+}

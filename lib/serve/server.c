@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The server of one instance: its socket, and who may come in. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <sys/stat.h>
+
+#include "serve/listener.h"
+#include "serve/session.h"
+#include "util/error.h"
+
+#define DEFAULT_TIMEOUT_MS 5000u
+#define MIN_XFER	   4096u
+/* Clients being refused or drained at once; more are closed unheard. */
+#define MAX_SESSIONS 64u
+#define LINGER_MS    200
+#define RETRY_NS     100000000u
+
+struct medio_server {
+	struct medio_instance *inst;
+	struct medio_server_options opts;
+	struct medio_listener listener;
+	struct medio_watch *watch;
+	struct medio_timer *retry;  /* accept() ran out of descriptors: try again */
+	struct medio_timer *reaper; /* frees sessions outside their own callbacks */
+	struct medio_session *current;
+	struct medio_list sessions;
+	unsigned num_sessions;
+	bool had_client;
+};
+
+static void reap(void *opaque)
+{
+	struct medio_server *server = opaque;
+	medio_list_for_each (item, &server->sessions) {
+		struct medio_session *s = medio_container_of(item, struct medio_session, link);
+		if (!s->finished)
+			continue;
+		medio_list_remove(item);
+		server->num_sessions--;
+		medio_session_free(s);
+	}
+}
+
+void medio_server_session_gone(struct medio_server *server, struct medio_session *s)
+{
+	(void)s;
+	medio_timer_arm(server->reaper, 0);
+}
+
+void medio_server_client_left(struct medio_server *server, struct medio_session *s)
+{
+	if (server->current != s)
+		return;
+	server->current = NULL;
+	medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client left");
+	if (server->opts.once)
+		medio_loop_stop(medio_instance_loop(server->inst));
+}
+
+static int admit(struct medio_server *server, int fd)
+{
+	struct medio_session *s;
+	if (server->num_sessions >= MAX_SESSIONS) {
+		close(fd);
+		return -EBUSY;
+	}
+	bool refused = server->current != NULL;
+	int ret = medio_session_new(server, server->inst, fd, server->opts.max_data_xfer,
+		server->opts.client_timeout_ms, refused, &s);
+	if (ret)
+		return ret;
+	medio_list_append(&server->sessions, &s->link);
+	server->num_sessions++;
+	if (!s->refused) {
+		server->current = s;
+		server->had_client = true;
+		medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client came");
+	}
+	return 0;
+}
+
+static void on_accept(void *opaque, uint32_t events)
+{
+	struct medio_server *server = opaque;
+	(void)events;
+	for (;;) {
+		int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			admit(server, fd);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			medio_instance_guest_error(
+				server->inst, "cannot take a client: %s", strerror(errno));
+			medio_watch_set(server->watch, 0);
+			medio_timer_arm(server->retry, RETRY_NS);
+		}
+		return;
+	}
+}
+
+static void on_retry(void *opaque)
+{
+	struct medio_server *server = opaque;
+	medio_watch_set(server->watch, EPOLLIN);
+}
+
+static int check_options(struct medio_server_options *opts, struct medio_error **err)
+{
+	if (!opts->client_timeout_ms)
+		opts->client_timeout_ms = DEFAULT_TIMEOUT_MS;
+	if (!opts->max_data_xfer)
+		opts->max_data_xfer = MEDIO_VU_DEFAULT_XFER;
+	if (!opts->mode)
+		opts->mode = 0600;
+	if (opts->max_data_xfer < MIN_XFER || opts->max_data_xfer > MEDIO_VU_MAX_XFER)
+		return medio_error_set(err, EINVAL, "max_data_xfer is %u; it may be %u to %u bytes",
+			opts->max_data_xfer, MIN_XFER, MEDIO_VU_MAX_XFER);
+	return 0;
+}
+
+static int server_alloc(struct medio_instance *inst, const struct medio_server_options *opts,
+	struct medio_server **out, struct medio_error **err)
+{
+	struct medio_server *server = calloc(1, sizeof(*server));
+	if (!server)
+		return medio_error_set(err, ENOMEM, "out of memory");
+	server->inst = inst;
+	server->listener.fd = -1;
+	if (opts)
+		server->opts = *opts;
+	medio_list_init(&server->sessions);
+	struct medio_loop *loop = medio_instance_loop(inst);
+	server->reaper = medio_loop_timer(loop, reap, server);
+	server->retry = medio_loop_timer(loop, on_retry, server);
+	int ret = server->reaper && server->retry ? check_options(&server->opts, err)
+						  : medio_error_set(err, ENOMEM, "out of memory");
+	if (ret) {
+		medio_server_free(server);
+		return ret;
+	}
+	*out = server;
+	return 0;
+}
+
+int medio_server_new(struct medio_instance *inst, const char *path,
+	const struct medio_server_options *opts, struct medio_server **out,
+	struct medio_error **err)
+{
+	struct medio_server *server;
+	int ret = server_alloc(inst, opts, &server, err);
+	if (ret)
+		return ret;
+	ret = medio_listener_open(&server->listener, path, server->opts.mode, err);
+	if (ret == 0) {
+		server->watch = medio_loop_watch(
+			medio_instance_loop(inst), server->listener.fd, EPOLLIN, on_accept, server);
+		if (!server->watch)
+			ret = medio_error_set(
+				err, errno, "cannot watch the socket: %s", strerror(errno));
+	}
+	if (ret) {
+		medio_server_free(server);
+		return ret;
+	}
+	*out = server;
+	return 0;
+}
+
+int medio_server_new_fd(struct medio_instance *inst, int fd,
+	const struct medio_server_options *opts, struct medio_server **out,
+	struct medio_error **err)
+{
+	struct medio_server *server;
+	int ret = server_alloc(inst, opts, &server, err);
+	if (ret) {
+		close(fd);
+		return ret;
+	}
+	ret = admit(server, fd);
+	if (ret) {
+		medio_server_free(server);
+		return medio_error_set(err, -ret, "cannot take the connection: %s", strerror(-ret));
+	}
+	*out = server;
+	return 0;
+}
+
+void medio_server_free(struct medio_server *server)
+{
+	if (!server)
+		return;
+	server->opts.once = false;
+	medio_watch_free(server->watch);
+	medio_listener_close(&server->listener);
+	medio_list_for_each (item, &server->sessions) {
+		struct medio_session *s = medio_container_of(item, struct medio_session, link);
+		if (s->conn && medio_conn_is_open(s->conn))
+			medio_conn_linger(s->conn, LINGER_MS);
+		medio_list_remove(item);
+		medio_session_free(s);
+	}
+	medio_timer_free(server->retry);
+	medio_timer_free(server->reaper);
+	free(server);
+}
