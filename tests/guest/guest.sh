@@ -132,6 +132,7 @@ diagnose() {
 		cat "$work/stderr" 2>/dev/null
 		printf '%s\n' "--- end of the console"
 		tail -n 15 "$work/console" 2>/dev/null
+		echo
 	} | sed 's/^/# /'
 }
 
