@@ -1,33 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The event loop: watches (fd readiness), timers (one-shot) and deferred calls, on one thread.
- * The public half (new, free, run, run_once, stop, set_poll, fd) is in <medio/serve.h>.
+ * The event loop: watches (fd readiness), timers (one-shot) and pollers, on one thread. The loop
+ * itself (new, free, run, run_once, stop, set_poll, fd) is in <medio/serve.h>, what one does with a
+ * watch or timer in <medio/device.h>.
  */
 #ifndef MEDIO_UTIL_LOOP_H
 #define MEDIO_UTIL_LOOP_H
 
-#include <stdint.h>
-#include <stdbool.h>
+#include <medio/device.h>
 
 struct medio_loop;
-struct medio_watch;
-struct medio_timer;
-typedef void medio_watch_fn(void *opaque, uint32_t events);
-typedef void medio_timer_fn(void *opaque);
 
 /* Watch fd (not owned) for EPOLL* events, level-triggered. NULL with errno set on failure. Watch
  * and timer may be freed at any time on the loop's thread, also from their own callback. */
 struct medio_watch *medio_loop_watch(
 	struct medio_loop *loop, int fd, uint32_t events, medio_watch_fn *fn, void *opaque);
-int medio_watch_set(struct medio_watch *watch, uint32_t events);
-void medio_watch_free(struct medio_watch *watch);
 
 /* A disarmed one-shot timer on CLOCK_MONOTONIC. NULL on ENOMEM. */
 struct medio_timer *medio_loop_timer(struct medio_loop *loop, medio_timer_fn *fn, void *opaque);
-void medio_timer_arm(struct medio_timer *timer, uint64_t after_ns);
-void medio_timer_disarm(struct medio_timer *timer);
 bool medio_timer_armed(const struct medio_timer *timer);
-void medio_timer_free(struct medio_timer *timer);
 
 /*
  * A poller is asked over and over while the loop busy-polls (medio_loop_set_poll); it returns true
@@ -41,7 +32,5 @@ uint64_t medio_loop_poll(const struct medio_loop *loop);
 
 /* Nanoseconds until the first timer is due, -1: none is armed. */
 int64_t medio_loop_deadline(struct medio_loop *loop);
-
-uint64_t medio_now_ns(void);
 
 #endif
