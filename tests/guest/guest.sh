@@ -6,8 +6,9 @@
 #   guest_prepare BED        makes the initramfs once; sets $work (a scratch folder), $qemu, $guest_args
 #   guest_boot CMD...        starts CMD (QEMU with "${guest_args[@]}", or something that runs it)
 #   guest COMMAND            runs it in the guest; $answer is its output, the status is its own
+#   guest_drop               ends CMD at once, for a guest that is of no more use
 #   guest_off                powers the guest off; $guest_status is CMD's exit status
-#   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status
+#   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status, which it returns
 #   guest_finish             the summary; exits 1 if a check failed
 set -uo pipefail
 
@@ -78,6 +79,7 @@ guest_wait_ready() {
 }
 
 guest_boot() {
+	answer=
 	: >"$work/console"
 	mkfifo "$work/in" "$work/out"
 	# A session of its own, so that all of it can be ended together.
@@ -107,6 +109,7 @@ guest_reboot() {
 }
 
 guest_off() {
+	[ -n "$guest_pid" ] || return 1
 	printf 'poweroff -f\n' 1>&"$guest_in" 2>/dev/null
 	while IFS= read -r -t "$guest_timeout" -u "$guest_out" REPLY; do
 		printf '%s\n' "$REPLY" >>"$work/console"
@@ -119,6 +122,14 @@ guest_off() {
 	guest_status=$?
 	guest_pid=
 	return "$guest_status"
+}
+
+guest_drop() {
+	[ -n "$guest_pid" ] || return 0
+	kill -- "-$guest_pid" 2>/dev/null
+	wait "$guest_pid"
+	exec {guest_in}>&- {guest_out}<&-
+	guest_pid=
 }
 
 guest_state() {
@@ -143,11 +154,12 @@ check() {
 	checks=$((checks + 1))
 	if "$@"; then
 		echo "ok $checks - $name"
-	else
-		failures=$((failures + 1))
-		echo "not ok $checks - $name"
-		diagnose
+		return 0
 	fi
+	failures=$((failures + 1))
+	echo "not ok $checks - $name"
+	diagnose
+	return 1
 }
 
 # holds PATTERN: an extended regular expression one line of $answer matches.

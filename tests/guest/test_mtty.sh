@@ -7,6 +7,10 @@
 
 medio=$1
 echo_bytes=${MEDIO_GUEST_ECHO_BYTES:-1048576}
+[ -x "$medio" ] || {
+	echo "test_mtty.sh: there is no program $medio" >&2
+	exit 1
+}
 guest_prepare "$2"
 socket=$work/mtty.sock
 medio_pid=
@@ -29,8 +33,11 @@ serve() {
 
 # serve_end: medio's exit status once it is told to stop.
 serve_end() {
-	kill -TERM "$medio_pid" 2>/dev/null
-	wait "$medio_pid"
+	local pid=$medio_pid
+
+	medio_pid=
+	kill -TERM "$pid" 2>/dev/null
+	wait "$pid"
 }
 
 device() {
@@ -101,11 +108,11 @@ print_answer() {
 first_boot() {
 	check "mtty-2 is served" serve mtty-2 || return
 	check "the guest boots with vfio-user-pci" \
-		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram[@]}" -device "$(device)"
+		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram[@]}" -device "$(device)" || return
 	check "lspci runs" guest 'lspci -vv -xxx -s 00:05.0 2>/dev/null'
 	check "the config space is the sample card's, byte for byte" has_config_rows
 	check "lspci decodes it as the facts say" has_lspci_text
-	check "two serial ports appear" find_card 4348 2
+	check "two serial ports appear" find_card 4348 2 || return
 	print_answer
 	check "both are 16550A" guest 'setserial -g $ttys; [ $(setserial -g $ttys | grep -c 16550A) -eq 2 ]'
 	check "loopback works on the first port" guest 'ttyloop $1'
@@ -127,8 +134,8 @@ second_boot() {
 	# $qemu_device and $socket are for the shell that medio starts.
 	run=$(printf '%q ' "$qemu" "${guest_args[@]}" "${guest_ram[@]}")
 	run+='$qemu_device; status=$?; echo "$socket" >'$(printf %q "$work/run.socket")'; exit $((40 + status))'
-	check "medio serve --run boots a guest" guest_boot "$medio" serve mtty-msi --run "$run"
-	check "one serial port appears" find_card 9710 1
+	check "medio serve --run boots a guest" guest_boot "$medio" serve mtty-msi --run "$run" || return
+	check "one serial port appears" find_card 9710 1 || return
 	print_answer
 	check "lspci shows MSI enabled" guest 'lspci -vv -s $slot 2>/dev/null | grep "MSI: Enable+"'
 	check "the interrupt is MSI" guest 'grep -w "$irq:" /proc/interrupts; grep -w "$irq:" /proc/interrupts | grep -q PCI-MSI'
@@ -142,10 +149,10 @@ second_boot() {
 third_boot() {
 	check "mtty-2 is served" serve mtty-2 || return
 	check "a guest whose memory cannot be mapped boots" \
-		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram_private[@]}" -device "$(device)"
-	check "two serial ports appear" find_card 4348 2
+		guest_boot "$qemu" "${guest_args[@]}" "${guest_ram_private[@]}" -device "$(device)" || return
+	check "two serial ports appear" find_card 4348 2 || return
 	check "they echo" irqs_rise 'ttyecho 4096 $ttys'
-	check "the guest reboots" guest_reboot
+	check "the guest reboots" guest_reboot || return
 	check "the ports are there again" find_card 4348 2
 	check "they echo after the reset" irqs_rise 'ttyecho 4096 $ttys'
 
@@ -158,7 +165,11 @@ third_boot() {
 	check "QEMU ends cleanly without its device" guest_off
 }
 
-first_boot
-second_boot
-third_boot
+# What a boot that broke off left running must not reach the next one.
+for boot in first_boot second_boot third_boot; do
+	"$boot"
+	guest_drop
+	[ -z "$medio_pid" ] || serve_end
+	rm -f "$socket"
+done
 guest_finish
