@@ -207,29 +207,31 @@ void medio_card_get_info(const struct medio_card *card, struct medio_card_info *
 	*out = card->info;
 }
 
-/* The region's state, asked for at first use. */
-static int region_get(struct medio_card *card, unsigned index, struct medio_card_region_state **out)
+/* The region's state, asked for at first use; NULL with *ret. */
+static struct medio_card_region_state *region_get(struct medio_card *card, unsigned index, int *ret)
 {
-	if (index >= card->info.num_regions)
-		return medio_card_fail(
+	if (index >= card->info.num_regions) {
+		*ret = medio_card_fail(
 			card, EINVAL, "region %u: the card has %u", index, card->info.num_regions);
+		return NULL;
+	}
 	struct medio_card_region_state *region = &card->regions[index];
+	*ret = 0;
 	if (!region->known) {
-		int ret = medio_card_result(card, card->backend->region(card, index, region));
-		if (ret)
-			return ret;
+		*ret = medio_card_result(card, card->backend->region(card, index, region));
+		if (*ret)
+			return NULL;
 		region->known = true;
 	}
-	*out = region;
-	return 0;
+	return region;
 }
 
 int medio_card_get_region(struct medio_card *card, unsigned index, struct medio_card_region *out)
 {
-	struct medio_card_region_state *region = NULL;
-	int ret = region_get(card, index, &region);
+	int ret;
+	const struct medio_card_region_state *region = region_get(card, index, &ret);
 
-	if (!ret)
+	if (region)
 		*out = region->view;
 	return ret;
 }
@@ -239,10 +241,10 @@ int medio_card_get_region(struct medio_card *card, unsigned index, struct medio_
 static int check_access(
 	struct medio_card *card, unsigned index, uint64_t offset, size_t count, bool write)
 {
-	struct medio_card_region_state *region = NULL;
-	int ret = region_get(card, index, &region);
+	int ret;
+	struct medio_card_region_state *region = region_get(card, index, &ret);
 
-	if (ret)
+	if (!region)
 		return ret;
 	uint64_t size = region->view.size;
 	if (count > size || offset > size - count)
@@ -381,11 +383,11 @@ int medio_card_mmap(
 	struct medio_card *card, unsigned index, uint64_t offset, size_t size, void **out)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
-	struct medio_card_region_state *region = NULL;
 	uint64_t at;
-	int ret = region_get(card, index, &region);
+	int ret;
+	struct medio_card_region_state *region = region_get(card, index, &ret);
 
-	if (ret)
+	if (!region)
 		return ret;
 	if (!region->view.mappable || region->fd < 0)
 		return medio_card_fail(card, ENODEV, "region %u cannot be mapped", index);
@@ -415,10 +417,10 @@ void medio_card_munmap(void *ptr, size_t size)
 int medio_card_doorbells(
 	struct medio_card *card, unsigned index, struct medio_card_doorbell *out, unsigned cap)
 {
-	struct medio_card_region_state *region = NULL;
-	int ret = region_get(card, index, &region);
+	int ret;
+	struct medio_card_region_state *region = region_get(card, index, &ret);
 
-	if (ret)
+	if (!region)
 		return ret;
 	if (!region->doorbells_known && card->backend->doorbells) {
 		ret = card->backend->doorbells(

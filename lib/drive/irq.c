@@ -11,45 +11,48 @@
 #include "util/cleanup.h"
 #include "util/loop.h"
 
-static int irq_get(struct medio_card *card, unsigned index, struct medio_card_irq_state **out)
+/* The index's state, asked for at first use; NULL with *ret. */
+static struct medio_card_irq_state *irq_get(struct medio_card *card, unsigned index, int *ret)
 {
-	if (index >= card->info.num_irqs)
-		return medio_card_fail(
+	if (index >= card->info.num_irqs) {
+		*ret = medio_card_fail(
 			card, EINVAL, "interrupt %u: the card has %u", index, card->info.num_irqs);
+		return NULL;
+	}
 	struct medio_card_irq_state *irq = &card->irqs[index];
+	*ret = 0;
 	if (!irq->known) {
-		int ret = medio_card_result(card, card->backend->irq(card, index, &irq->view));
-		if (ret)
-			return ret;
+		*ret = medio_card_result(card, card->backend->irq(card, index, &irq->view));
+		if (*ret)
+			return NULL;
 		irq->known = true;
 	}
-	*out = irq;
-	return 0;
+	return irq;
 }
 
 int medio_card_get_irq(struct medio_card *card, unsigned index, struct medio_card_irq *out)
 {
-	struct medio_card_irq_state *irq = NULL;
-	int ret = irq_get(card, index, &irq);
+	int ret;
+	const struct medio_card_irq_state *irq = irq_get(card, index, &ret);
 
-	if (!ret)
+	if (irq)
 		*out = irq->view;
 	return ret;
 }
 
-/* Check a range of vectors. */
-static int vectors_get(struct medio_card *card, unsigned index, uint32_t start, uint32_t count,
-	struct medio_card_irq_state **out)
+/* As irq_get, for a range of vectors. */
+static struct medio_card_irq_state *vectors_get(
+	struct medio_card *card, unsigned index, uint32_t start, uint32_t count, int *ret)
 {
-	int ret = irq_get(card, index, out);
+	struct medio_card_irq_state *irq = irq_get(card, index, ret);
 
-	if (ret)
-		return ret;
-	if (!count || count > (*out)->view.count || start > (*out)->view.count - count)
-		return medio_card_fail(card, EINVAL,
+	if (irq && (!count || count > irq->view.count || start > irq->view.count - count)) {
+		*ret = medio_card_fail(card, EINVAL,
 			"interrupt %u: %u vectors from %u, the card has %u", index, count, start,
-			(*out)->view.count);
-	return 0;
+			irq->view.count);
+		return NULL;
+	}
+	return irq;
 }
 
 static void close_fds(int *fds, uint32_t count)
@@ -80,11 +83,11 @@ static int make_fds(struct medio_card *card, uint32_t count, int **out)
 
 int medio_card_irq_open(struct medio_card *card, unsigned index, uint32_t count)
 {
-	struct medio_card_irq_state *irq = NULL;
 	int *fds = NULL;
-	int ret = vectors_get(card, index, 0, count, &irq);
+	int ret;
+	struct medio_card_irq_state *irq = vectors_get(card, index, 0, count, &ret);
 
-	if (ret)
+	if (!irq)
 		return ret;
 	if (irq->fds)
 		return medio_card_fail(card, EBUSY, "interrupt %u is open already", index);
@@ -155,10 +158,9 @@ int medio_card_irq_wait(
 int medio_card_irq_assign(
 	struct medio_card *card, unsigned index, uint32_t start, uint32_t count, const int *fds)
 {
-	struct medio_card_irq_state *irq = NULL;
-	int ret = vectors_get(card, index, start, count, &irq);
+	int ret;
 
-	if (ret)
+	if (!vectors_get(card, index, start, count, &ret))
 		return ret;
 	return medio_card_result(
 		card, card->backend->irq_set(card, index,
@@ -168,10 +170,9 @@ int medio_card_irq_assign(
 static int act(
 	struct medio_card *card, unsigned index, uint32_t action, uint32_t start, uint32_t count)
 {
-	struct medio_card_irq_state *irq = NULL;
-	int ret = vectors_get(card, index, start, count, &irq);
+	int ret;
 
-	if (ret)
+	if (!vectors_get(card, index, start, count, &ret))
 		return ret;
 	return medio_card_result(card, card->backend->irq_set(card, index,
 					       MEDIO_CARD_IRQ_NONE | action, start, count, NULL));
@@ -194,10 +195,9 @@ int medio_card_irq_trigger(struct medio_card *card, unsigned index, uint32_t sta
 
 int medio_card_irq_unmask_fd(struct medio_card *card, unsigned index, int fd)
 {
-	struct medio_card_irq_state *irq = NULL;
-	int ret = vectors_get(card, index, 0, 1, &irq);
+	int ret;
 
-	if (ret)
+	if (!vectors_get(card, index, 0, 1, &ret))
 		return ret;
 	return medio_card_result(card,
 		card->backend->irq_set(card, index, MEDIO_CARD_IRQ_EVENTFD | MEDIO_CARD_IRQ_UNMASK,
@@ -206,10 +206,10 @@ int medio_card_irq_unmask_fd(struct medio_card *card, unsigned index, int fd)
 
 int medio_card_irq_disable(struct medio_card *card, unsigned index)
 {
-	struct medio_card_irq_state *irq = NULL;
-	int ret = irq_get(card, index, &irq);
+	int ret;
+	struct medio_card_irq_state *irq = irq_get(card, index, &ret);
 
-	if (ret)
+	if (!irq)
 		return ret;
 	ret = medio_card_result(
 		card, card->backend->irq_set(card, index,
