@@ -20,19 +20,12 @@
 #define MEDIO_SERVE_H
 
 #include <medio/device.h>
+#include <medio/error.h>
 #include <medio/filter.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/*
- * An error in words, for the user. Functions that take a `struct medio_error **` store one there on
- * failure (if the pointer is not NULL); free it with medio_error_free().
- */
-struct medio_error;
-MEDIO_API const char *medio_error_text(const struct medio_error *err);
-MEDIO_API void medio_error_free(struct medio_error *err);
 
 /* ---- Loop -------------------------------------------------------------------------------------- */
 
