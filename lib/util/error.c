@@ -1,47 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The public half is declared in <medio/serve.h>; it comes first for its visibility. */
-#include <medio/serve.h>
+/* The public half is declared in <medio/error.h>; it comes first for its visibility. */
+#include <medio/error.h>
 
+#include "util/cleanup.h"
 #include "util/error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct medio_error {
-	const char *text; /* in the same allocation */
+	char *text;
 };
 
 /* What stands in when there is no memory for the words. Never freed. */
-static struct medio_error no_memory = { "out of memory" };
+static char no_memory_text[] = "out of memory";
+static struct medio_error no_memory = { no_memory_text };
 
-static struct medio_error *error_new(const char *rest, const char *fmt, va_list ap)
-	__attribute__((format(printf, 2, 0)));
-
-/* The formatted words, and after them ": " and rest if there is one. */
-static struct medio_error *error_new(const char *rest, const char *fmt, va_list ap)
+/* Takes text, which may be NULL: there was no memory for it. */
+static struct medio_error *error_new(char *text)
 {
-	struct medio_error *err;
-	va_list again;
-	char *text;
-	size_t size;
-	int len;
+	struct medio_error *err = text ? malloc(sizeof(*err)) : NULL;
 
-	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	if (len < 0)
+	if (!err) {
+		free(text);
 		return &no_memory;
-	size = (size_t)len + 1 + (rest ? strlen(rest) + 2 : 0);
-	err = malloc(sizeof(*err) + size);
-	if (!err)
-		return &no_memory;
-	text = (char *)(err + 1);
-	vsnprintf(text, size, fmt, ap);
-	if (rest)
-		snprintf(text + len, size - (size_t)len, ": %s", rest);
+	}
 	err->text = text;
 	return err;
+}
+
+static char *words(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0)));
+
+static char *words(const char *fmt, va_list ap)
+{
+	char *text;
+
+	return vasprintf(&text, fmt, ap) < 0 ? NULL : text;
 }
 
 int medio_error_setv(struct medio_error **out, int errnum, const char *fmt, va_list ap)
@@ -52,7 +46,7 @@ int medio_error_setv(struct medio_error **out, int errnum, const char *fmt, va_l
 		return -errnum;
 	/* The old words may be among the arguments: format before they go. */
 	old = *out;
-	*out = error_new(NULL, fmt, ap);
+	*out = error_new(words(fmt, ap));
 	medio_error_free(old);
 	return -errnum;
 }
@@ -69,15 +63,20 @@ int medio_error_set(struct medio_error **out, int errnum, const char *fmt, ...)
 
 void medio_error_prefix(struct medio_error **out, const char *fmt, ...)
 {
+	_cleanup_free_ char *prefix = NULL;
 	struct medio_error *old;
+	char *text;
 	va_list ap;
 
 	if (!out || !*out)
 		return;
 	old = *out;
 	va_start(ap, fmt);
-	*out = error_new(old->text, fmt, ap);
+	prefix = words(fmt, ap);
 	va_end(ap);
+	if (!prefix || asprintf(&text, "%s: %s", prefix, old->text) < 0)
+		text = NULL;
+	*out = error_new(text);
 	medio_error_free(old);
 }
 
@@ -88,6 +87,8 @@ const char *medio_error_text(const struct medio_error *err)
 
 void medio_error_free(struct medio_error *err)
 {
-	if (err != &no_memory)
-		free(err);
+	if (!err || err == &no_memory)
+		return;
+	free(err->text);
+	free(err);
 }

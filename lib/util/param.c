@@ -316,16 +316,16 @@ static int unknown(const struct medio_param *params, const char *what, const cha
 	names[count] = NULL;
 	if (count == 0)
 		return medio_error_set(err, EINVAL,
-			"%s: unknown parameter '%.*s': there are none to set", what, SHOWN, name);
+			"%s: unknown parameter '%s': there are none to set", what, name);
 
 	near = medio_nearest(name, names, count);
 	join(names, ", ", known, sizeof(known));
 	if (near)
 		return medio_error_set(err, EINVAL,
-			"%s: unknown parameter '%.*s'; did you mean '%s'? Known: %s", what, SHOWN,
-			name, near, known);
+			"%s: unknown parameter '%s'; did you mean '%s'? Known: %s", what, name,
+			near, known);
 	return medio_error_set(
-		err, EINVAL, "%s: unknown parameter '%.*s'. Known: %s", what, SHOWN, name, known);
+		err, EINVAL, "%s: unknown parameter '%s'. Known: %s", what, name, known);
 }
 
 static const char *article(const struct medio_param *param)
@@ -357,29 +357,33 @@ static int refused(const struct medio_param *param, const char *what, const char
 		article(param), allowed, SHOWN, value);
 }
 
+static bool is_named(const struct medio_param *param, const char *name, size_t len)
+{
+	return strncmp(param->name, name, len) == 0 && param->name[len] == '\0';
+}
+
 int medio_params_set(const struct medio_param *params, void *state, const char *what,
 	const char *assignment, struct medio_error **err)
 {
 	const char *equals = strchr(assignment, '=');
 	size_t len = equals ? (size_t)(equals - assignment) : strlen(assignment);
-	_cleanup_free_ char *name = strndup(assignment, len);
 	const struct medio_param *param = params;
-	char allowed[512];
+	char name[SHOWN + 1], allowed[512];
 	int ret;
 
-	if (!name)
-		return medio_error_set(err, ENOMEM, "out of memory");
 	if (len == 0)
 		return medio_error_set(err, EINVAL,
 			"%s: '%.*s' is not a parameter; write name=value", what, SHOWN, assignment);
-	while (param && param->name && strcmp(param->name, name) != 0)
+	while (param && param->name && !is_named(param, assignment, len))
 		param++;
-	if (!param || !param->name)
+	if (!param || !param->name) {
+		snprintf(name, sizeof(name), "%.*s", len < SHOWN ? (int)len : SHOWN, assignment);
 		return unknown(params, what, name, err);
+	}
 	if (!equals && param->kind != MEDIO_PARAM_BOOL) {
 		medio_param_describe(param, allowed, sizeof(allowed));
 		return medio_error_set(err, EINVAL, "%s: '%s' needs a value: %s=VALUE, %s%s", what,
-			name, name, article(param), allowed);
+			param->name, param->name, article(param), allowed);
 	}
 
 	ret = assign(param, state, equals ? equals + 1 : "true");
