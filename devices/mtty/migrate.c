@@ -281,7 +281,8 @@ static void adopt(struct medio_mtty_port *port, const struct image *image, bool 
 		uart->deltas = 0;
 
 	medio_mtty_wire_clear(&port->rx);
-	medio_mtty_wire_put(&port->rx, image->wire, image->wire_len);
+	if (image->wire)
+		medio_mtty_wire_put(&port->rx, image->wire, image->wire_len);
 	port->break_at = image->break_at;
 	port->held = 0;
 }
