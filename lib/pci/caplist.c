@@ -33,12 +33,12 @@ enum medio_pci_caplist_step medio_pci_caplist_next(struct medio_pci_caplist *lis
 		return MEDIO_PCI_CAPLIST_END;
 	list->offset = at;
 	list->next = 0;
+	list->version = 0;
 	if (at < (list->extended ? CONV_SIZE : HEADER_END))
 		return MEDIO_PCI_CAPLIST_BROKEN;
 	if (at + 4 > list->count)
 		return MEDIO_PCI_CAPLIST_BEYOND;
-	if (list->seen[at / 32] >> at / 4 % 8 & 1)
-		return MEDIO_PCI_CAPLIST_LOOPED;
+	bool seen = list->seen[at / 32] >> at / 4 % 8 & 1;
 	list->seen[at / 32] |= (uint8_t)(1u << at / 4 % 8);
 
 	if (list->extended) {
@@ -47,9 +47,13 @@ enum medio_pci_caplist_step medio_pci_caplist_next(struct medio_pci_caplist *lis
 			return MEDIO_PCI_CAPLIST_END;
 		list->id = (uint16_t)header;
 		list->version = header >> 16 & 15;
+		if (seen)
+			return MEDIO_PCI_CAPLIST_LOOPED;
 		list->next = header >> 20 & ~3u;
 		return MEDIO_PCI_CAPLIST_CAP;
 	}
+	if (seen)
+		return MEDIO_PCI_CAPLIST_LOOPED;
 	list->id = list->bytes[at];
 	if (list->id == 0xff)
 		return MEDIO_PCI_CAPLIST_BROKEN;

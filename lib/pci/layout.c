@@ -9,7 +9,6 @@
 #include "pci/bytes.h"
 #include "pci/capability.h"
 #include "pci/validate.h"
-#include "util/cleanup.h"
 #include "util/error.h"
 
 #define HEADER_END 0x40u
@@ -66,16 +65,9 @@ static int alloc_arrays(struct medio_pci_layout *layout, unsigned extent)
 
 static void builder_free(struct builder *b)
 {
-	if (b) {
-		free(b->layout.event);
-		free(b->layout.cap_offset);
-	}
+	free(b->layout.event);
+	free(b->layout.cap_offset);
 	free(b);
-}
-
-static void cleanup_builder(struct builder **b)
-{
-	builder_free(*b);
 }
 
 /* ---- Which capabilities ------------------------------------------------------------------- */
@@ -400,23 +392,21 @@ static int finish(struct builder *b, struct medio_pci_layout **out)
 	return 0;
 }
 
-int medio_pci_layout_new(
-	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
+static int no_memory(const struct builder *b)
 {
-	int ret = medio_pci_validate(type, err);
-	if (ret)
-		return ret;
-	__attribute__((cleanup(cleanup_builder))) struct builder *b = calloc(1, sizeof(*b));
-	if (!b || alloc_arrays(&b->layout, EXT_SIZE) < 0)
-		return medio_error_set(err, ENOMEM, "type '%s': out of memory", type->name);
-	b->type = type;
-	b->err = err;
-	ret = collect_caps(b);
+	return medio_error_set(b->err, ENOMEM, "type '%s': out of memory", b->type->name);
+}
+
+static int build(struct builder *b, struct medio_pci_layout **out)
+{
+	if (alloc_arrays(&b->layout, EXT_SIZE) < 0)
+		return no_memory(b);
+	int ret = collect_caps(b);
 	if (ret)
 		return ret;
 	b->layout.cap_offset = calloc(b->num_caps + 1, sizeof(*b->layout.cap_offset));
 	if (!b->layout.cap_offset)
-		return medio_error_set(err, ENOMEM, "type '%s': out of memory", type->name);
+		return no_memory(b);
 	ret = reserve_config(b);
 	if (!ret)
 		ret = place_conv(b);
@@ -428,10 +418,23 @@ int medio_pci_layout_new(
 	ret = apply_config(b);
 	if (ret)
 		return ret;
-	ret = finish(b, out);
+	return finish(b, out) < 0 ? no_memory(b) : 0;
+}
+
+int medio_pci_layout_new(
+	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
+{
+	int ret = medio_pci_validate(type, err);
 	if (ret)
+		return ret;
+	struct builder *b = calloc(1, sizeof(*b));
+	if (!b)
 		return medio_error_set(err, ENOMEM, "type '%s': out of memory", type->name);
-	return 0;
+	b->type = type;
+	b->err = err;
+	ret = build(b, out);
+	builder_free(b);
+	return ret;
 }
 
 struct medio_pci_layout *medio_pci_layout_ref(struct medio_pci_layout *layout)

@@ -44,7 +44,9 @@ int medio_pci_names_new(const char *path, struct medio_pci_names **out)
 	names->access->error = on_error;
 	names->access->warning = on_message;
 	names->access->debug = on_message;
-	names->access->id_lookup_mode = 0; /* no cache of answers from the network */
+	/* The database only: no cache of network answers in the user's home, and not udev's copy of
+	 * the same database, of which libpci 3.9 leaks a handle at each name it does not find. */
+	names->access->id_lookup_mode = PCI_LOOKUP_NO_HWDB;
 	way_back = &here;
 	if (!setjmp(here)) {
 		char *copy = path ? strdup(path) : NULL;
