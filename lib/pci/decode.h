@@ -3,8 +3,9 @@
  * Raw bytes of configuration space in words, as pciutils' lspci prints them, or as JSON.
  *
  * Decoded in full: the type 0 header, power management, MSI, MSI-X, PCI Express (of endpoints: slot
- * and root registers of ports are left out), VirtIO vendor capabilities, serial number and vendor-specific extended capabilities. Others are named. A bridge
- * shows its BARs, bus numbers and capabilities. Bytes may come from a hostile device.
+ * and root registers of ports are left out), VirtIO vendor capabilities, serial number and
+ * vendor-specific extended capabilities. Others are named. A bridge shows its BARs, bus numbers and
+ * capabilities. Bytes may come from a hostile device.
  */
 #ifndef MEDIO_PCI_DECODE_H
 #define MEDIO_PCI_DECODE_H
