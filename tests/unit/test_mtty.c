@@ -595,6 +595,9 @@ static void unix_peers_come_and_go_and_what_nobody_hears_is_lost(void **state)
 	expect_bytes(&dev, first, (const uint8_t *)"1", 1);
 	/* The second waits in the queue; what the first sent before it left still arrives. */
 	second = dial(path("s"));
+	assert_false(host_run(&dev, 0));
+	host_out(&dev, 0, MEDIO_MTTY_THR, '!');
+	expect_bytes(&dev, first, (const uint8_t *)"!", 1);
 	assert_int_equal(write(first, "bye", 3), 3);
 	close(first);
 	for (unsigned i = 0; i < 1000 && !(host_in(&dev, 0, MEDIO_MTTY_LSR) & 1); i++)
@@ -910,6 +913,11 @@ static size_t busy_state(struct medio_dev *dev, uint8_t *buf, size_t cap)
 	host_out(dev, 0, MEDIO_MTTY_IER, 0x0f);
 	host_out(dev, 1, MEDIO_MTTY_FCR, 0xc1);
 	host_out(dev, 1, MEDIO_MTTY_THR, 'q');
+	/* A break behind it, which also moves the modem lines there and back. */
+	host_out(dev, 1, MEDIO_MTTY_MCR, MEDIO_MTTY_MCR_LOOP);
+	host_out(dev, 1, MEDIO_MTTY_LCR, MEDIO_MTTY_LCR_BREAK);
+	host_out(dev, 1, MEDIO_MTTY_LCR, 0);
+	host_out(dev, 1, MEDIO_MTTY_MCR, 0);
 	assert_int_equal(dev->type->ops->save(dev, NULL, 0), 24 + 2 * 84 + 4096);
 	len = dev->type->ops->save(dev, buf, cap);
 	assert_int_equal(len, 24 + 2 * 84 + 4096);
@@ -933,7 +941,10 @@ static void saved_state_loads_into_an_equal_card(void **state)
 	for (unsigned i = 0; i < 16 + 4096 + 16; i++)
 		assert_int_equal(host_in(&to, 0, MEDIO_MTTY_RBR), (uint8_t)(i * 7));
 	assert_int_equal(host_in(&to, 0, MEDIO_MTTY_LSR), 0x60);
+	assert_int_equal(host_in(&to, 1, MEDIO_MTTY_MSR), 0xbb);
+	assert_int_equal(host_in(&to, 1, MEDIO_MTTY_LSR), 0xe1);
 	assert_int_equal(host_in(&to, 1, MEDIO_MTTY_RBR), 'q');
+	assert_int_equal(host_in(&to, 1, MEDIO_MTTY_LSR), 0xf9);
 	close_card(&to);
 	/* Saving took nothing from the source. */
 	assert_int_equal(host_in(&from, 0, MEDIO_MTTY_RBR), 0);
