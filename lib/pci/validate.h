@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Is the data of a type possible? What concerns names, BARs and interrupts; layout.c does the rest. */
+/* Is the data of a type possible? Names, BARs and interrupts here; layout.c does the rest. */
 #ifndef MEDIO_PCI_VALIDATE_H
 #define MEDIO_PCI_VALIDATE_H
 
