@@ -100,7 +100,7 @@ static int find_backend(const char *uri, const struct medio_backend **backend, c
 				continue;
 			if (!schemes[i].backend)
 				return medio_error_set(err, ENOTSUP,
-					"%s: %s: is not in this version; it has vfio-user:/path",
+					"%s: %s devices are not in this version; it has vfio-user:/path",
 					uri, schemes[i].scheme);
 			*backend = schemes[i].backend;
 			*address = uri + len + 1;

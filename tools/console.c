@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* medio console: a terminal, or a pipe, on a serial port of a card. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <medio/driver.h>
+
+#include "command.h"
+#include "terminal.h"
+#include "uart16550.h"
+
+#define CHUNK	  4096
+#define POLL_NS	  1000000 /* between looks at a port without interrupts */
+#define NS_PER_MS UINT64_C(1000000)
+
+struct options {
+	uint64_t port, linger;
+	const char *escape;
+	bool stats;
+};
+
+static const struct options defaults = { .linger = 200, .escape = "^]" };
+
+static const struct medio_option options[] = {
+	{ "port", 'p', MEDIO_OPTION_UINT, offsetof(struct options, port), "N",
+		"Use serial port N, the one behind BAR N; by default 0", 0, MEDIO_CARD_BAR5 },
+	{ "escape", 'e', MEDIO_OPTION_STRING, offsetof(struct options, escape), "C",
+		"Leave when C is typed on a terminal: a character, ^ and a character for a control "
+		"key, or none; by default ^]" },
+	{ "linger", 0, MEDIO_OPTION_UINT, offsetof(struct options, linger), "MS",
+		"At the end of the input, leave when nothing was received for MS milliseconds; by "
+		"default 200",
+		0, 3600000 },
+	{ "stats", 0, MEDIO_OPTION_FLAG, offsetof(struct options, stats), NULL,
+		"At the end say on standard error how many bytes and interrupts there were" },
+	{ NULL },
+};
+
+struct console {
+	const struct medio_command *cmd;
+	const char *uri;
+	struct medio_card *card;
+	struct uart16550 *uart;
+	int escape; /* character, -1: none */
+	uint64_t linger_ns;
+	bool eof, left;
+	uint64_t quiet_since; /* last time something moved */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int card_error(struct console *con, int ret)
+{
+	const char *words = medio_card_last_error(con->card);
+
+	return medio_command_fail(con->cmd, "%s: %s", con->uri, *words ? words : strerror(-ret));
+}
+
+/* -2: text is no escape. */
+static int parse_escape(const char *text)
+{
+	if (!strcmp(text, "none"))
+		return -1;
+	if (text[0] && !text[1])
+		return (unsigned char)text[0];
+	if (text[0] == '^' && text[1] && !text[2]) {
+		int c = text[1] >= 'a' && text[1] <= 'z' ? text[1] - 'a' + 'A' : text[1];
+		if (c == '?')
+			return 0x7f;
+		if (c >= '@' && c <= '_')
+			return c - '@';
+	}
+	return -2;
+}
+
+/* ---- Moving bytes ------------------------------------------------------------------------------ */
+
+static int write_all(struct console *con, const uint8_t *buf, size_t size)
+{
+	while (size) {
+		ssize_t n = write(STDOUT_FILENO, buf, size);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+			poll(&pfd, 1, -1);
+			continue;
+		}
+		if (n < 0)
+			return medio_command_fail(con->cmd, "standard output: %s", strerror(errno));
+		buf += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+static int to_stdout(struct console *con)
+{
+	uint8_t buf[CHUNK];
+	int n;
+
+	while ((n = uart16550_read(con->uart, buf, sizeof(buf))) > 0) {
+		int ret = write_all(con, buf, (size_t)n);
+		if (ret)
+			return ret;
+		con->quiet_since = now_ns();
+	}
+	return n < 0 ? card_error(con, n) : 0;
+}
+
+static int from_stdin(struct console *con)
+{
+	size_t room = uart16550_writable(con->uart);
+	uint8_t buf[CHUNK];
+	ssize_t n = read(STDIN_FILENO, buf, room < sizeof(buf) ? room : sizeof(buf));
+
+	if (n < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	/* A terminal that hung up reads as an error: the end as well. */
+	if (n < 0 && errno != EIO)
+		return medio_command_fail(con->cmd, "standard input: %s", strerror(errno));
+	con->quiet_since = now_ns();
+	con->eof = n <= 0;
+	if (n <= 0)
+		return 0;
+	if (con->escape >= 0 && medio_terminal_raw()) {
+		const uint8_t *key = memchr(buf, con->escape, (size_t)n);
+		con->left = key != NULL;
+		n = key ? key - buf : n;
+	}
+	int ret = uart16550_write(con->uart, buf, (size_t)n);
+	return ret < 0 ? card_error(con, ret) : 0;
+}
+
+static int serve(struct console *con)
+{
+	int ret = uart16550_service(con->uart);
+
+	if (ret < 0)
+		return card_error(con, ret);
+	return to_stdout(con);
+}
+
+/* After the end of the input: 1 when the line has been quiet long enough, else 0. */
+static int finished(struct console *con)
+{
+	int drained;
+
+	if (!con->eof || now_ns() - con->quiet_since < con->linger_ns)
+		return 0;
+	drained = uart16550_drained(con->uart);
+	return drained < 0 ? -card_error(con, drained) : drained;
+}
+
+/* ---- The loop ---------------------------------------------------------------------------------- */
+
+enum { FD_UART, FD_CARD, FD_STDIN, NUM_FDS };
+
+static int wait_any(struct console *con, struct pollfd *pfds, const sigset_t *waiting)
+{
+	bool polled = uart16550_fd(con->uart) < 0;
+	uint64_t ns = polled ? POLL_NS : con->linger_ns > NS_PER_MS ? con->linger_ns : NS_PER_MS;
+	struct timespec limit = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+
+	pfds[FD_UART] = (struct pollfd){ .fd = uart16550_fd(con->uart), .events = POLLIN };
+	pfds[FD_CARD] = (struct pollfd){ .fd = medio_card_fd(con->card), .events = POLLIN };
+	pfds[FD_STDIN] = (struct pollfd){
+		.fd = con->eof || con->left || !uart16550_writable(con->uart) ? -1 : STDIN_FILENO,
+		.events = POLLIN
+	};
+	int n = ppoll(pfds, NUM_FDS, polled || con->eof ? &limit : NULL, waiting);
+	if (n < 0 && errno != EINTR)
+		return medio_command_fail(con->cmd, "poll: %s", strerror(errno));
+	if (n < 0)
+		memset(pfds, 0, NUM_FDS * sizeof(*pfds));
+	return 0;
+}
+
+static int turn(struct console *con, const sigset_t *waiting)
+{
+	struct pollfd pfds[NUM_FDS];
+	int ret = wait_any(con, pfds, waiting);
+
+	if (!ret && (pfds[FD_UART].revents || uart16550_fd(con->uart) < 0))
+		ret = serve(con);
+	if (!ret && pfds[FD_CARD].revents) {
+		int count = medio_card_process(con->card);
+		ret = count < 0 ? card_error(con, count) : 0;
+	}
+	if (!ret && pfds[FD_STDIN].revents)
+		ret = from_stdin(con);
+	return ret;
+}
+
+static int loop(struct console *con, const sigset_t *waiting)
+{
+	con->quiet_since = now_ns();
+	while (!medio_terminal_signal() && !con->left) {
+		int ret = turn(con, waiting);
+		if (ret)
+			return ret;
+		ret = finished(con);
+		if (ret)
+			return ret < 0 ? MEDIO_EXIT_FAILURE : MEDIO_EXIT_OK;
+	}
+	return MEDIO_EXIT_OK;
+}
+
+static void print_stats(const struct console *con, unsigned port)
+{
+	struct uart16550_stats stats;
+
+	uart16550_get_stats(con->uart, &stats);
+	fprintf(stderr,
+		"port %u: sent %" PRIu64 " bytes, received %" PRIu64 " bytes, %" PRIu64
+		" interrupts (%s)\n",
+		port, stats.sent, stats.received, stats.interrupts, stats.interrupt);
+	if (stats.overruns || stats.line_errors)
+		fprintf(stderr, "port %u: %" PRIu64 " overruns, %" PRIu64 " line errors\n", port,
+			stats.overruns, stats.line_errors);
+}
+
+static int talk(struct console *con, const struct options *opts)
+{
+	sigset_t waiting;
+	int ret = medio_terminal_enter(&waiting);
+
+	if (ret)
+		return medio_command_fail(con->cmd, "terminal: %s", strerror(-ret));
+	if (medio_terminal_raw() && con->escape >= 0)
+		fprintf(stderr, "Port %u of %s. Type %s to leave.\r\n", (unsigned)opts->port,
+			con->uri, opts->escape);
+	ret = loop(con, &waiting);
+	if (medio_terminal_raw())
+		fputs("\r\n", stderr);
+	medio_terminal_leave();
+	if (opts->stats)
+		print_stats(con, (unsigned)opts->port);
+	return ret;
+}
+
+static int run(
+	const struct medio_command *cmd, void *options_, const struct medio_option_list *args)
+{
+	const struct options *opts = options_;
+	struct console con = { .cmd = cmd,
+		.uri = args->items[0],
+		.escape = parse_escape(opts->escape),
+		.linger_ns = opts->linger * NS_PER_MS };
+	struct medio_error *err = NULL;
+
+	if (con.escape == -2)
+		return medio_command_usage(cmd,
+			"--escape is '%s', allowed are a character, ^ and a character, or none",
+			opts->escape);
+	if (medio_card_open(con.uri, NULL, &con.card, &err)) {
+		medio_command_fail(cmd, "%s", medio_error_text(err));
+		medio_error_free(err);
+		return MEDIO_EXIT_FAILURE;
+	}
+	int ret = uart16550_open(con.card, (unsigned)opts->port, &con.uart);
+	if (ret == -ENODEV)
+		ret = medio_command_fail(
+			cmd, "%s: no serial port %u", con.uri, (unsigned)opts->port);
+	else if (ret)
+		ret = card_error(&con, ret);
+	else
+		ret = talk(&con, opts);
+	uart16550_close(con.uart);
+	medio_card_close(con.card);
+	if (medio_terminal_signal())
+		medio_terminal_die(medio_terminal_signal());
+	return ret;
+}
+
+const struct medio_command medio_command_console = {
+	.name = "console",
+	.summary = "Talk to a serial port of a card",
+	.arguments = "DEVICE",
+	.min_args = 1,
+	.max_args = 1,
+	.options = options,
+	.options_size = sizeof(struct options),
+	.defaults = &defaults,
+	.run = run,
+};
