@@ -127,8 +127,7 @@ struct medio_bar {
 	 * access that lies inside an area is served from it without calling the device.
 	 */
 	const struct medio_mmap_area *areas;
-	const struct medio_doorbell *doorbells; /* NULL: none; end the list with an all-zero entry
-						   after the first */
+	const struct medio_doorbell *doorbells; /* num_doorbells of them */
 	unsigned num_doorbells;
 };
 
@@ -150,11 +149,15 @@ struct medio_cap {
 	uint16_t ext_id;     /* EXT */
 	uint8_t ext_version; /* EXT */
 	uint16_t size;       /* VENDOR, EXT: bytes of data */
-	const void *data;    /* VENDOR, EXT: initial bytes */
+	const void *data;    /* VENDOR, EXT: initial bytes; NULL: zeros */
 	const void *wmask;   /* VENDOR, EXT: writable bits, size bytes; NULL: read-only */
 };
 
-/* Raw bytes put into config space at creation, read-only; for cards with bytes of their own. */
+/*
+ * Raw bytes in config space, for cards with bytes of their own. From 0x40 on they are read-only.
+ * Below 0x40 they only change what a register starts with: what can be written there stays the
+ * standard's.
+ */
 struct medio_config_bytes {
 	uint16_t offset, size; /* size 0 ends a list */
 	const void *data;
