@@ -117,10 +117,11 @@ first_boot() {
 	check "both are 16550A" guest 'setserial -g $ttys; [ $(setserial -g $ttys | grep -c 16550A) -eq 2 ]'
 	check "loopback works on the first port" guest 'ttyloop $1'
 	check "loopback works on the second port" guest 'ttyloop $2'
-	guest_timeout=240
+	local usual=$guest_timeout
+	guest_timeout=600
 	check "$echo_bytes bytes echo through both ports at once, by interrupt" irqs_rise "ttyecho $echo_bytes \$ttys"
 	print_answer
-	guest_timeout=60
+	guest_timeout=$usual
 	check "the interrupt is INTx" guest 'grep -w "$irq:" /proc/interrupts; grep -w "$irq:" /proc/interrupts | grep -q IO-APIC'
 	check "QEMU ends cleanly" guest_off
 	check "medio ends cleanly" serve_end
