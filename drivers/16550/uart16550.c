@@ -46,8 +46,10 @@ enum {
 	LSR_IDLE = 0x40,
 };
 
-#define FIFO		     16
-#define TRIGGER		     14
+#define FIFO	16
+#define TRIGGER 14
+/* An echo of as many bytes as the trigger level is known to be there without asking for each. */
+#define BURST		     TRIGGER
 #define RING		     4096 /* a power of two */
 #define MAX_EVENTS	     4096 /* one service() looks at; a broken card must not hold us for ever */
 #define PCI_COMMAND	     4
@@ -130,30 +132,33 @@ static int read_line(struct uart16550 *uart, uint8_t *lsr)
 
 /* ---- Moving bytes ------------------------------------------------------------------------------ */
 
+/* count bytes of the receive FIFO into the ring; both are known to be there. */
+static int take(struct uart16550 *uart, unsigned count)
+{
+	uint8_t bytes[FIFO];
+	int ret = medio_card_read8_rep(uart->card, uart->port, RBR, bytes, count);
+
+	for (unsigned i = 0; !ret && i < count; i++)
+		ring_put(&uart->rx, bytes[i]);
+	if (!ret)
+		uart->stats.received += count;
+	return ret;
+}
+
 /*
  * Empty the receive FIFO into the ring, as far as there is room. sure: bytes that are known to be
  * there, so that the line status need not be asked for each. *lsr is the status at the end.
  */
 static int pull(struct uart16550 *uart, unsigned sure, uint8_t *lsr)
 {
-	int ret = 0;
+	int ret = sure && ring_room(&uart->rx) >= sure ? take(uart, sure) : 0;
 
 	for (;;) {
-		if (!ring_room(&uart->rx))
-			return read_line(uart, lsr);
-		if (sure) {
-			sure--;
-		} else {
+		if (!ret)
 			ret = read_line(uart, lsr);
-			if (ret || !(*lsr & LSR_DATA))
-				return ret;
-		}
-		uint8_t byte;
-		ret = get(uart, RBR, &byte);
-		if (ret)
+		if (ret || !(*lsr & LSR_DATA) || !ring_room(&uart->rx))
 			return ret;
-		ring_put(&uart->rx, byte);
-		uart->stats.received++;
+		ret = take(uart, 1);
 	}
 }
 
@@ -162,7 +167,7 @@ static int push(struct uart16550 *uart, uint8_t lsr)
 {
 	if (lsr & LSR_DATA || !(lsr & LSR_THR_EMPTY) || ring_room(&uart->rx) < (size_t)2 * FIFO)
 		return 0;
-	for (unsigned i = 0; i < FIFO && ring_used(&uart->tx); i++) {
+	for (unsigned i = 0; i < BURST && ring_used(&uart->tx); i++) {
 		uint8_t byte = ring_get(&uart->tx);
 		int ret = medio_card_post(uart->card, uart->port, THR, &byte, 1);
 		if (ret)

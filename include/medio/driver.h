@@ -170,6 +170,14 @@ MEDIO_API int medio_card_write64(
 	struct medio_card *card, unsigned region, uint64_t offset, uint64_t value);
 
 /*
+ * Read the one-byte register at offset count times into buf: a FIFO behind a register. A backend
+ * that asks over a socket asks for all at once, which saves a round trip a byte. After a failure
+ * some bytes may have been taken out of the FIFO. Errors as above.
+ */
+MEDIO_API int medio_card_read8_rep(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf, size_t count);
+
+/*
  * Map size bytes at offset of a region; *out is readable and writable as the region is. -EINVAL:
  * unaligned, or not inside one mappable area; -ENODEV: nothing there is mappable. Unmapped by
  * medio_card_munmap() with the same pointer and size; not by close.

@@ -67,6 +67,9 @@ struct medio_backend {
 		struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count);
 	int (*write)(struct medio_card *card, unsigned region, uint64_t offset, const void *buf,
 		size_t count);
+	/* The one-byte register at offset, count times. NULL: count reads. */
+	int (*read_rep)(struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf,
+		size_t count);
 	/* NULL: as write, and nothing to flush. */
 	int (*post)(struct medio_card *card, unsigned region, uint64_t offset, const void *buf,
 		size_t count);

@@ -319,6 +319,20 @@ int medio_card_read8(struct medio_card *card, unsigned region, uint64_t offset, 
 	return medio_card_read(card, region, offset, out, 1);
 }
 
+int medio_card_read8_rep(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf, size_t count)
+{
+	int ret = check_access(card, region, offset, 1, false);
+
+	if (!ret && card->backend->read_rep)
+		return medio_card_result(
+			card, card->backend->read_rep(card, region, offset, buf, count));
+	for (size_t i = 0; !ret && i < count; i++)
+		ret = medio_card_result(
+			card, card->backend->read(card, region, offset, &buf[i], 1));
+	return ret;
+}
+
 /* out is written on success only, so a failed read must not leave half a value in it. */
 #define DEFINE_READ(bits) \
 	int medio_card_read##bits( \

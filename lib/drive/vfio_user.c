@@ -690,6 +690,50 @@ int medio_vu_client_flush(struct medio_vu_client *client)
 	return ret;
 }
 
+int medio_vu_client_queue(
+	struct medio_vu_client *client, const struct medio_vu_call *call, uint16_t *id)
+{
+	size_t size = HEADER + call->size + call->data_size;
+	struct medio_vu_header header = { 0 };
+	int ret;
+
+	if (client->dead)
+		return -ENOTCONN;
+	if (size > MEDIO_VU_CLIENT_QUEUE || call->nfds)
+		return -ENOBUFS;
+	if (size > OUT_SIZE - client->out_len) {
+		ret = medio_vu_client_flush(client);
+		if (ret)
+			return ret;
+	}
+	ret = make_header(client, call, &header);
+	if (ret)
+		return ret;
+	append(client, &header, HEADER);
+	append(client, call->payload, call->size);
+	append(client, call->data, call->data_size);
+	*id = header.id;
+	return 0;
+}
+
+int medio_vu_client_collect(
+	struct medio_vu_client *client, uint16_t cmd, uint16_t id, struct medio_vu_message *reply)
+{
+	const struct medio_vu_header request = { .id = id, .cmd = cmd };
+	int ret;
+
+	if (client->dead)
+		return -ENOTCONN;
+	ret = send_posted(client);
+	if (!ret)
+		ret = await(client, &request, medio_now_ns() + client->timeout_ns, reply);
+	if (ret) {
+		client->dead = true;
+		return ret;
+	}
+	return check_reply(client, &request, &reply->header);
+}
+
 /* "VFIO_USER_VERSION": the first message; both sides say what they can do. */
 int medio_vu_client_version(struct medio_vu_client *client, const struct medio_vu_caps *offer,
 	struct medio_vu_caps *got, struct medio_error **err)

@@ -94,6 +94,15 @@ int medio_vu_client_call(struct medio_vu_client *client, const struct medio_vu_c
 /* As call, without waiting and without an answer; sent with the next call or flush. */
 int medio_vu_client_post(struct medio_vu_client *client, const struct medio_vu_call *call);
 int medio_vu_client_flush(struct medio_vu_client *client);
+/*
+ * Several calls in one round trip: queue each (at most MEDIO_VU_CLIENT_QUEUE bytes of messages, or
+ * -ENOBUFS), then collect their answers in the same order, every one. Nothing else in between.
+ */
+#define MEDIO_VU_CLIENT_QUEUE 8192
+int medio_vu_client_queue(
+	struct medio_vu_client *client, const struct medio_vu_call *call, uint16_t *id);
+int medio_vu_client_collect(
+	struct medio_vu_client *client, uint16_t cmd, uint16_t id, struct medio_vu_message *reply);
 /* Answer the commands that are here, without waiting. Their number, or -errno as call. */
 int medio_vu_client_process(struct medio_vu_client *client);
 

@@ -21,6 +21,7 @@
 #define MAX_AREAS    1024
 #define FIRST_IO_FDS 16
 #define MAX_IO_FDS   1024
+#define BURST	     64 /* reads of a FIFO register asked at once */
 
 struct session {
 	struct medio_vu_client *client;
@@ -293,6 +294,52 @@ static int session_read(
 		ret = check_access_reply(client, "REGION_READ", &access, &reply, count);
 	if (!ret)
 		memcpy(buf, reply.payload + sizeof(access), count);
+	return ret;
+}
+
+/* All asked in one message's worth of bytes; every answer is collected, also behind a failure. */
+static int read_burst(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf, unsigned count)
+{
+	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_region_access access = { offset, region, 1 };
+	struct medio_vu_call call = {
+		.cmd = MEDIO_VU_REGION_READ,
+		.payload = &access,
+		.size = sizeof(access),
+	};
+	uint16_t ids[BURST];
+	int failed = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		int ret = medio_vu_client_queue(client, &call, &ids[i]);
+		if (ret)
+			return ret;
+	}
+	for (unsigned i = 0; i < count; i++) {
+		struct medio_vu_message reply;
+		int ret = medio_vu_client_collect(client, MEDIO_VU_REGION_READ, ids[i], &reply);
+		if (!ret)
+			ret = check_access_reply(client, "REGION_READ", &access, &reply, 1);
+		if (!ret)
+			buf[i] = reply.payload[sizeof(access)];
+		else if (!failed)
+			failed = ret;
+	}
+	return failed;
+}
+
+static int session_read_rep(
+	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf, size_t count)
+{
+	int ret = 0;
+
+	while (!ret && count) {
+		unsigned n = count < BURST ? (unsigned)count : BURST;
+		ret = read_burst(card, region, offset, buf, n);
+		buf += n;
+		count -= n;
+	}
 	return ret;
 }
 
@@ -651,6 +698,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.irq = session_irq,
 	.doorbells = session_doorbells,
 	.read = session_read,
+	.read_rep = session_read_rep,
 	.write = session_write,
 	.post = session_post,
 	.flush = session_flush,

@@ -370,6 +370,33 @@ static void posted_writes_go_out_with_the_next_read(void **state)
 	script_close(&s);
 }
 
+static void a_fifo_register_is_read_in_one_round_trip(void **state)
+{
+	struct medio_vu_region_access access;
+	uint8_t got[3] = { 0 }, byte = 0;
+	struct script s;
+
+	script_open(&s);
+	know_region(&s, 8);
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "a");
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "b");
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "c");
+	assert_int_equal(medio_card_read8_rep(s.card, 0, 0, got, 3), 0);
+	assert_memory_equal(got, "abc", 3);
+	for (unsigned i = 0; i < 3; i++)
+		sent(&s, MEDIO_VU_REGION_READ, &access, sizeof(access));
+	/* One fails: the others' answers are still taken, and the card goes on. */
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "d");
+	refuse(&s, MEDIO_VU_REGION_READ, EIO);
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "f");
+	assert_int_equal(medio_card_read8_rep(s.card, 0, 0, got, 3), -EIO);
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "g");
+	assert_int_equal(medio_card_read8(s.card, 0, 0, &byte), 0);
+	assert_int_equal(byte, 'g');
+	assert_int_equal(medio_card_read8_rep(s.card, 0, 8, got, 1), -EINVAL);
+	script_close(&s);
+}
+
 /* A region of 16 KiB whose memory is fd, with sparse areas. */
 struct sparse_info {
 	struct medio_vu_region_info info;
@@ -818,6 +845,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_answer_to_a_read_kills_the_card),
 		cmocka_unit_test(the_devices_errno_comes_back_and_the_card_lives),
 		cmocka_unit_test(posted_writes_go_out_with_the_next_read),
+		cmocka_unit_test(a_fifo_register_is_read_in_one_round_trip),
 		cmocka_unit_test(sparse_areas_are_mapped_and_nothing_else),
 		cmocka_unit_test(hostile_region_infos_are_refused),
 		cmocka_unit_test(allocated_memory_goes_to_the_server_as_a_file),
