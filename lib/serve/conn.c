@@ -32,6 +32,7 @@ struct medio_conn {
 	bool stalled; /* the first message in the buffer waits */
 	bool busy;    /* inside process(): medio_conn_continue() need not call it */
 	bool eof;
+	bool progress; /* a message was done since the timer for the rest of one was armed */
 	uint32_t events;
 
 	struct medio_inbox in;
@@ -147,6 +148,8 @@ static const char *words(ssize_t err)
 		return "it sent more descriptors than allowed";
 	case ENOMEM:
 		return "out of memory";
+	case EMFILE:
+		return "there was no room for the descriptors it sent";
 	case EBADMSG:
 		return "it sent a message with an impossible size";
 	default:
@@ -165,7 +168,7 @@ static bool receive(struct medio_conn *conn, bool *more)
 		return false;
 	if (n == -ENOBUFS) /* it must wait until we have caught up */
 		want(conn, conn->events & ~(uint32_t)EPOLLIN);
-	else if (n == -E2BIG || n == -ENOMEM)
+	else if (n == -E2BIG || n == -ENOMEM || n == -EMFILE)
 		medio_conn_close(conn, words(n));
 	else
 		conn->eof = true;
@@ -178,6 +181,7 @@ static bool run_one(struct medio_conn *conn, size_t at, struct medio_request *re
 	conn->busy = true;
 	enum medio_conn_verdict verdict = conn->ops->message(conn->opaque, req);
 	conn->busy = false;
+	conn->progress = true;
 	if (conn->state != OPEN) {
 		medio_inbox_clear(&conn->in);
 		return false;
@@ -223,15 +227,17 @@ static void process_replies(struct medio_conn *conn)
 	}
 }
 
-/* Half a message must be followed by its other half in time. */
+/* Half a message must be followed by its other half in time. Each half has its own time: a receive
+ * of a busy stream always ends in the middle of a message. */
 static void time_rest(struct medio_conn *conn)
 {
 	bool partial = medio_inbox_unread(&conn->in) && !conn->stalled &&
 		       medio_outbox_pending(&conn->out) < OUT_HIGH;
 	if (!partial)
 		medio_timer_disarm(conn->timer);
-	else if (!medio_timer_armed(conn->timer))
+	else if (conn->progress || !medio_timer_armed(conn->timer))
 		medio_timer_arm(conn->timer, conn->timeout_ns);
+	conn->progress = false;
 }
 
 static void run(struct medio_conn *conn)
@@ -279,7 +285,7 @@ static void drain(struct medio_conn *conn)
 	for (int i = 0; i < RECVS_A_TURN && more && !conn->eof; i++) {
 		medio_inbox_clear(&conn->in);
 		ssize_t n = medio_inbox_receive(&conn->in, conn->fd, conn->max_message, &more);
-		if (n == 0 || (n < 0 && n != -EAGAIN && n != -E2BIG))
+		if (n == 0 || (n < 0 && n != -EAGAIN && n != -E2BIG && n != -EMFILE))
 			conn->eof = true;
 	}
 	medio_inbox_clear(&conn->in);

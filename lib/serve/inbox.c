@@ -158,6 +158,9 @@ ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool 
 	box->end += (size_t)n;
 	if (msg.msg_controllen)
 		ret = take_control(box, &msg, from);
+	/* The kernel dropped descriptors for which this process has no room. */
+	if (ret == 0 && msg.msg_flags & MSG_CTRUNC)
+		ret = -EMFILE;
 	*more = (size_t)n == room;
 	return ret ? ret : n;
 }

@@ -60,6 +60,7 @@ static inline size_t medio_inbox_unread(const struct medio_inbox *box)
  *   -EAGAIN   nothing there
  *   -ENOBUFS  limit bytes are waiting already
  *   -E2BIG    more descriptors with one message, or with messages not yet read, than allowed
+ *   -EMFILE   descriptors came for which this process has no room
  *   -ENOMEM, or what recvmsg() says
  */
 ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool *more);
