@@ -54,6 +54,9 @@ struct medio_command {
 
 extern const struct medio_command medio_command_console;
 extern const struct medio_command medio_command_lspci;
+extern const struct medio_command medio_command_serve;
+extern const struct medio_command medio_command_types;
+
 /* Parse argv[1…] and run; argv[0] is the command's name. Returns what to exit with. */
 int medio_command_run(const struct medio_command *cmd, int argc, char **argv);
 /* --help. */

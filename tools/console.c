@@ -15,6 +15,7 @@
 
 #define CHUNK	  4096
 #define POLL_NS	  1000000 /* between looks at a port without interrupts */
+#define LEAVE_NS  UINT64_C(200000000)
 #define NS_PER_MS UINT64_C(1000000)
 
 struct options {
@@ -47,7 +48,9 @@ struct console {
 	struct uart16550 *uart;
 	int escape; /* character, -1: none */
 	uint64_t linger_ns;
-	bool eof, left;
+	bool eof, left; /* input ended; by the escape key */
+	uint64_t left_at;
+	sigset_t *waiting;    /* signal mask while waiting */
 	uint64_t quiet_since; /* last time something moved */
 };
 
@@ -85,17 +88,17 @@ static int parse_escape(const char *text)
 
 /* ---- Moving bytes ------------------------------------------------------------------------------ */
 
+/* Signals are blocked but for waiting, so wait before a write that might block; once one that ends
+ * us has come, what is left is dropped. */
 static int write_all(struct console *con, const uint8_t *buf, size_t size)
 {
-	while (size) {
+	while (size && !medio_terminal_signal()) {
+		struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+		if (ppoll(&pfd, 1, NULL, con->waiting) < 0)
+			continue;
 		ssize_t n = write(STDOUT_FILENO, buf, size);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-			poll(&pfd, 1, -1);
-			continue;
-		}
 		if (n < 0)
 			return medio_command_fail(con->cmd, "standard output: %s", strerror(errno));
 		buf += n;
@@ -135,8 +138,12 @@ static int from_stdin(struct console *con)
 		return 0;
 	if (con->escape >= 0 && medio_terminal_raw()) {
 		const uint8_t *key = memchr(buf, con->escape, (size_t)n);
-		con->left = key != NULL;
-		n = key ? key - buf : n;
+		if (key) {
+			n = key - buf;
+			con->left = con->eof = true;
+			con->left_at = now_ns();
+			con->linger_ns = 0;
+		}
 	}
 	int ret = uart16550_write(con->uart, buf, (size_t)n);
 	return ret < 0 ? card_error(con, ret) : 0;
@@ -151,11 +158,14 @@ static int serve(struct console *con)
 	return to_stdout(con);
 }
 
-/* After the end of the input: 1 when the line has been quiet long enough, else 0. */
+/* After the end of the input: 1 when the line has been quiet long enough, else 0. After the escape
+ * key what was typed before it is still sent, if that takes no longer than a moment. */
 static int finished(struct console *con)
 {
 	int drained;
 
+	if (con->left && now_ns() - con->left_at > LEAVE_NS)
+		return 1;
 	if (!con->eof || now_ns() - con->quiet_since < con->linger_ns)
 		return 0;
 	drained = uart16550_drained(con->uart);
@@ -166,7 +176,7 @@ static int finished(struct console *con)
 
 enum { FD_UART, FD_CARD, FD_STDIN, NUM_FDS };
 
-static int wait_any(struct console *con, struct pollfd *pfds, const sigset_t *waiting)
+static int wait_any(struct console *con, struct pollfd *pfds)
 {
 	bool polled = uart16550_fd(con->uart) < 0;
 	uint64_t ns = polled ? POLL_NS : con->linger_ns > NS_PER_MS ? con->linger_ns : NS_PER_MS;
@@ -175,10 +185,10 @@ static int wait_any(struct console *con, struct pollfd *pfds, const sigset_t *wa
 	pfds[FD_UART] = (struct pollfd){ .fd = uart16550_fd(con->uart), .events = POLLIN };
 	pfds[FD_CARD] = (struct pollfd){ .fd = medio_card_fd(con->card), .events = POLLIN };
 	pfds[FD_STDIN] = (struct pollfd){
-		.fd = con->eof || con->left || !uart16550_writable(con->uart) ? -1 : STDIN_FILENO,
+		.fd = con->eof || !uart16550_writable(con->uart) ? -1 : STDIN_FILENO,
 		.events = POLLIN
 	};
-	int n = ppoll(pfds, NUM_FDS, polled || con->eof ? &limit : NULL, waiting);
+	int n = ppoll(pfds, NUM_FDS, polled || con->eof ? &limit : NULL, con->waiting);
 	if (n < 0 && errno != EINTR)
 		return medio_command_fail(con->cmd, "poll: %s", strerror(errno));
 	if (n < 0)
@@ -186,10 +196,10 @@ static int wait_any(struct console *con, struct pollfd *pfds, const sigset_t *wa
 	return 0;
 }
 
-static int turn(struct console *con, const sigset_t *waiting)
+static int turn(struct console *con)
 {
 	struct pollfd pfds[NUM_FDS];
-	int ret = wait_any(con, pfds, waiting);
+	int ret = wait_any(con, pfds);
 
 	if (!ret && (pfds[FD_UART].revents || uart16550_fd(con->uart) < 0))
 		ret = serve(con);
@@ -202,11 +212,11 @@ static int turn(struct console *con, const sigset_t *waiting)
 	return ret;
 }
 
-static int loop(struct console *con, const sigset_t *waiting)
+static int loop(struct console *con)
 {
 	con->quiet_since = now_ns();
-	while (!medio_terminal_signal() && !con->left) {
-		int ret = turn(con, waiting);
+	while (!medio_terminal_signal()) {
+		int ret = turn(con);
 		if (ret)
 			return ret;
 		ret = finished(con);
@@ -240,7 +250,8 @@ static int talk(struct console *con, const struct options *opts)
 	if (medio_terminal_raw() && con->escape >= 0)
 		fprintf(stderr, "Port %u of %s. Type %s to leave.\r\n", (unsigned)opts->port,
 			con->uri, opts->escape);
-	ret = loop(con, &waiting);
+	con->waiting = &waiting;
+	ret = loop(con);
 	if (medio_terminal_raw())
 		fputs("\r\n", stderr);
 	medio_terminal_leave();

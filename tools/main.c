@@ -9,6 +9,8 @@
 
 /* Every command, as --help lists them. */
 static const struct medio_command *const commands[] = {
+	&medio_command_serve,
+	&medio_command_types,
 	&medio_command_lspci,
 	&medio_command_console,
 };

@@ -384,9 +384,10 @@ MEDIO_API void medio_quiesce_done(struct medio_dev *dev);
 
 /*
  * Files and time. A watch calls back while `events` (EPOLLIN, EPOLLOUT …) are ready; it does not
- * own fd. A timer is one-shot: arm it again in its callback. Both are freed by whoever made them,
- * and both may be freed from their own callback. new: NULL on ENOMEM (or, for a watch, when the
- * fd cannot be polled: errno says).
+ * own fd, and with events 0 it still tells of a hang-up or error. A timer is one-shot: arm it again
+ * in its callback. Both are freed by whoever made them (NULL is allowed), also from their own
+ * callback. new: NULL on ENOMEM, or, for a watch, errno says why: EPERM for a regular file, which
+ * is always ready.
  */
 struct medio_watch;
 struct medio_timer;

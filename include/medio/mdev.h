@@ -230,6 +230,7 @@ struct medio_mdev_options {
 	unsigned nparams;
 	const char *const *filters; /* as in struct medio_instance_options */
 	unsigned nfilters;
+	const struct medio_filter *const *known_filters; /* not copied */
 	/*
 	 * The end of a create that was MEDIO_DEFERRED. On failure ret is -errno, words say why (or
 	 * are NULL), and mdev is gone when this returns.

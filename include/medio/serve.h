@@ -45,6 +45,15 @@ MEDIO_API void medio_loop_stop(struct medio_loop *loop);
 /* Busy-poll for this long after the last event before sleeping; 0 (default): never. Buys latency
  * with a core. */
 MEDIO_API void medio_loop_set_poll(struct medio_loop *loop, uint64_t poll_ns);
+/*
+ * A watch or timer of your own, as medio_watch_new() and medio_timer_new() of <medio/device.h> make
+ * for a device; what can be done with them stands there. NULL: ENOMEM, or, for a watch, errno says
+ * why fd cannot be polled.
+ */
+MEDIO_API struct medio_watch *medio_loop_watch(
+	struct medio_loop *loop, int fd, uint32_t events, medio_watch_fn *fn, void *opaque);
+MEDIO_API struct medio_timer *medio_loop_timer(
+	struct medio_loop *loop, medio_timer_fn *fn, void *opaque);
 /* Readable when medio_loop_run_once(loop, 0) has work, for a program with a loop of its own; or
  * -EMFILE, -ENFILE, -ENOMEM. */
 MEDIO_API int medio_loop_fd(struct medio_loop *loop);

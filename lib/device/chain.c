@@ -117,25 +117,14 @@ static void link_free(struct medio_dev *dev)
 static const struct medio_filter *find_filter(
 	const struct medio_filter *const *known, const char *name, struct medio_error **err)
 {
-	const char *names[64] = { NULL };
+	const char *names[64];
 	size_t count = 0;
-	char list[256] = "";
 	for (; known && known[count] && count < MEDIO_ARRAY_SIZE(names); count++) {
 		if (strcmp(known[count]->name, name) == 0)
 			return known[count];
 		names[count] = known[count]->name;
-		size_t used = strlen(list);
-		snprintf(list + used, sizeof(list) - used, "%s%s", count ? ", " : "", names[count]);
 	}
-	const char *near = medio_nearest(name, names, count);
-	if (!count)
-		medio_error_set(
-			err, EINVAL, "unknown filter '%s': no filters are known here", name);
-	else if (near)
-		medio_error_set(err, EINVAL, "unknown filter '%s'; did you mean '%s'? Known: %s",
-			name, near, list);
-	else
-		medio_error_set(err, EINVAL, "unknown filter '%s'. Known: %s", name, list);
+	medio_unknown(err, "filter", name, names, count);
 	return NULL;
 }
 

@@ -99,7 +99,7 @@ int medio_fail(struct medio_dev *dev, int err, const char *fmt, ...)
 	if (inst->fail) {
 		medio_error_setv(inst->fail, err, fmt, ap);
 		medio_error_prefix(
-			inst->fail, "%s: ", dev->filter ? dev->filter->name : inst->type->name);
+			inst->fail, "%s", dev->filter ? dev->filter->name : inst->type->name);
 	} else {
 		logv(inst, MEDIO_LOG_ERROR, fmt, ap);
 	}

@@ -24,6 +24,7 @@ static int local_probe(struct medio_mdev *mdev)
 		.nparams = opts->nparams,
 		.filters = opts->filters,
 		.nfilters = opts->nfilters,
+		.known_filters = opts->known_filters,
 	};
 	struct medio_instance *inst = NULL;
 	struct medio_error *err = NULL;

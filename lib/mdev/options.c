@@ -54,6 +54,7 @@ int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_
 	copy->nparams = opts->nparams;
 	copy->filters = pack(&packer, opts->filters, opts->nfilters);
 	copy->nfilters = opts->nfilters;
+	copy->known_filters = opts->known_filters;
 	*out = copy;
 	return 0;
 }

@@ -248,7 +248,6 @@ int medio_bus_find_type(const struct medio_bus *bus, const char *name, struct me
 {
 	const char *names[MAX_NAMES];
 	struct medio_parent *at = NULL;
-	const char *near;
 	size_t count = 0;
 
 	while ((at = medio_bus_next_parent(bus, at))) {
@@ -262,11 +261,8 @@ int medio_bus_find_type(const struct medio_bus *bus, const char *name, struct me
 		for (size_t i = 0; at->desc->types[i] && count < MAX_NAMES; i++)
 			names[count++] = at->desc->types[i]->name;
 	}
-	near = medio_nearest(name, names, count);
-	if (near)
-		return medio_error_set(
-			err, ENOENT, "no type '%.64s'; did you mean '%s'?", name, near);
-	return medio_error_set(err, ENOENT, "no type '%.64s'", name);
+	medio_unknown(err, "type", name, names, count);
+	return -ENOENT;
 }
 
 /* ---- Attributes -------------------------------------------------------------------------------- */

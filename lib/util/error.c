@@ -5,16 +5,19 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 struct medio_error {
 	char *text;
+	bool fixed; /* the one below. A flag, not its address: a program may hold two copies of this file,
+		       one in it and one in libmedio.so */
 };
 
 /* What stands in when there is no memory for the words. Never freed. */
 static char no_memory_text[] = "out of memory";
-static struct medio_error no_memory = { no_memory_text };
+static struct medio_error no_memory = { no_memory_text, true };
 
 /* Takes text, which may be NULL: there was no memory for it. */
 static struct medio_error *error_new(char *text)
@@ -26,6 +29,7 @@ static struct medio_error *error_new(char *text)
 		return &no_memory;
 	}
 	err->text = text;
+	err->fixed = false;
 	return err;
 }
 
@@ -87,7 +91,7 @@ const char *medio_error_text(const struct medio_error *err)
 
 void medio_error_free(struct medio_error *err)
 {
-	if (!err || err == &no_memory)
+	if (!err || err->fixed)
 		return;
 	free(err->text);
 	free(err);

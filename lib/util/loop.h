@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The event loop: watches (fd readiness), timers (one-shot) and pollers, on one thread. The loop
- * itself (new, free, run, run_once, stop, set_poll, fd) is in <medio/serve.h>, what one does with a
- * watch or timer in <medio/device.h>.
+ * itself is in <medio/serve.h>, what one does with a watch or timer in <medio/device.h>; here is
+ * what only the library uses.
  */
 #ifndef MEDIO_UTIL_LOOP_H
 #define MEDIO_UTIL_LOOP_H
 
-#include <medio/device.h>
+#include <medio/serve.h>
 
-struct medio_loop;
-
-/* Watch fd (not owned) for EPOLL* events, level-triggered. NULL with errno set on failure. Watch
- * and timer may be freed at any time on the loop's thread, also from their own callback. */
-struct medio_watch *medio_loop_watch(
-	struct medio_loop *loop, int fd, uint32_t events, medio_watch_fn *fn, void *opaque);
-
-/* A disarmed one-shot timer on CLOCK_MONOTONIC. NULL on ENOMEM. */
-struct medio_timer *medio_loop_timer(struct medio_loop *loop, medio_timer_fn *fn, void *opaque);
 bool medio_timer_armed(const struct medio_timer *timer);
 
 /*

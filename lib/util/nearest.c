@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "util/nearest.h"
 
+#include "util/error.h"
+
 #include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Names here are parameters, types and commands; nothing longer is compared. */
@@ -68,4 +72,21 @@ const char *medio_nearest(const char *typed, const char *const *names, size_t co
 		}
 	}
 	return best;
+}
+
+int medio_unknown(struct medio_error **err, const char *what, const char *typed,
+	const char *const *names, size_t count)
+{
+	char known[1024] = "";
+	size_t used = 0;
+	const char *near = medio_nearest(typed, names, count);
+
+	if (!count)
+		return medio_error_set(
+			err, EINVAL, "unknown %s '%.64s': there are none", what, typed);
+	for (size_t i = 0; i < count && used < sizeof(known) - 1; i++)
+		used += (size_t)snprintf(
+			known + used, sizeof(known) - used, "%s%s", i ? ", " : "", names[i]);
+	return medio_error_set(err, EINVAL, "unknown %s '%.64s'%s%s%s Known: %s", what, typed,
+		near ? "; did you mean '" : ".", near ? near : "", near ? "'?" : "", known);
 }

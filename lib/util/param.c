@@ -13,7 +13,7 @@
 
 /* What a user typed is quoted in messages, but not without end. */
 #define SHOWN 64
-/* Names in a "Known:" list, and names compared for the nearest match. */
+/* Names of parameters that are compared and listed for the user. */
 #define MAX_NAMES 64
 
 /* A suffix and what it multiplies with, the largest first. */
@@ -306,26 +306,14 @@ int medio_params_default(const struct medio_param *params, void *state, struct m
 static int unknown(const struct medio_param *params, const char *what, const char *name,
 	struct medio_error **err)
 {
-	const char *names[MAX_NAMES + 1];
-	const char *near;
-	char known[1024];
+	const char *names[MAX_NAMES];
 	size_t count = 0;
 
 	for (const struct medio_param *p = params; p && p->name && count < MAX_NAMES; p++)
 		names[count++] = p->name;
-	names[count] = NULL;
-	if (count == 0)
-		return medio_error_set(err, EINVAL,
-			"%s: unknown parameter '%s': there are none to set", what, name);
-
-	near = medio_nearest(name, names, count);
-	join(names, ", ", known, sizeof(known));
-	if (near)
-		return medio_error_set(err, EINVAL,
-			"%s: unknown parameter '%s'; did you mean '%s'? Known: %s", what, name,
-			near, known);
-	return medio_error_set(
-		err, EINVAL, "%s: unknown parameter '%s'. Known: %s", what, name, known);
+	medio_unknown(err, "parameter", name, names, count);
+	medio_error_prefix(err, "%s", what);
+	return -EINVAL;
 }
 
 static const char *article(const struct medio_param *param)

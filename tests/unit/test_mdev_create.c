@@ -241,9 +241,10 @@ static void types_are_found_or_the_nearest_named(void **state)
 	assert_ptr_equal(parent, fake->parent);
 	assert_ptr_equal(type, fake->two);
 	assert_int_equal(medio_bus_find_type(fake->bus, "mtyt-2", &parent, &type, &err), -ENOENT);
-	assert_string_equal(medio_error_text(err), "no type 'mtyt-2'; did you mean 'mtty-2'?");
+	assert_string_equal(medio_error_text(err),
+		"unknown type 'mtyt-2'; did you mean 'mtty-2'? Known: mtty-1, mtty-2");
 	assert_int_equal(medio_bus_find_type(fake->bus, "nvme", &parent, &type, &err), -ENOENT);
-	assert_string_equal(medio_error_text(err), "no type 'nvme'");
+	assert_string_equal(medio_error_text(err), "unknown type 'nvme'. Known: mtty-1, mtty-2");
 	medio_error_free(err);
 	assert_ptr_equal(medio_bus_find_parent(fake->bus, "mtty"), fake->parent);
 	assert_null(medio_bus_find_parent(fake->bus, "mtt"));

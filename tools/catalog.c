@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "catalog.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <medio/serve.h>
+
+#include "mtty/mtty.h"
+#include "plugin.h"
+#include "util/cleanup.h"
+#include "util/error.h"
+
+static ssize_t show_sample(
+	struct medio_parent *parent, const struct medio_parent_attr *attr, char *buf, size_t size)
+{
+	(void)parent;
+	(void)attr;
+	return snprintf(buf, size, "This is phy device\n");
+}
+
+/* The kernel's sample has this one on its parent. */
+static const struct medio_parent_attr mtty_attrs[] = {
+	{ .name = "mtty_dev/sample_mtty_dev", .show = show_sample },
+	{ NULL },
+};
+
+/* As the kernel's sample: 24 ports for all cards together. */
+static const struct medio_parent_desc parents[] = {
+	{ .name = "mtty", .types = medio_mtty_types, .capacity = 24, .attrs = mtty_attrs },
+};
+
+int medio_catalog_init(struct medio_catalog *catalog, struct medio_error **err)
+{
+	memset(catalog, 0, sizeof(*catalog));
+	int ret = medio_loop_new(&catalog->loop);
+	if (ret == 0)
+		ret = medio_bus_new(&catalog->bus);
+	if (ret) {
+		medio_catalog_fini(catalog);
+		return medio_error_set(err, -ret, "cannot start: %s", strerror(-ret));
+	}
+	ret = medio_mdev_driver_register(catalog->bus, &medio_mdev_local, catalog->loop, err);
+	struct medio_parent *parent;
+	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(parents) && !ret; i++)
+		ret = medio_parent_register(
+			catalog->bus, &parents[i], &medio_mdev_local, &parent, err);
+	if (ret)
+		medio_catalog_fini(catalog);
+	return ret;
+}
+
+void medio_catalog_fini(struct medio_catalog *catalog)
+{
+	medio_bus_free(catalog->bus);
+	medio_loop_free(catalog->loop);
+	catalog->bus = NULL;
+	catalog->loop = NULL;
+}
+
+int medio_catalog_find(struct medio_catalog *catalog, const char *name,
+	struct medio_parent **parent, const struct medio_type **type, struct medio_error **err)
+{
+	if (!strchr(name, '/')) /* a name that is not there is a wrong word, not a missing file */
+		return medio_bus_find_type(catalog->bus, name, parent, type, err) ? -EINVAL : 0;
+	int ret = medio_tool_plugin_open(name, type, err);
+	if (ret)
+		return ret;
+	catalog->plugin_types[0] = *type;
+	catalog->plugin = (struct medio_parent_desc){ .name = "plugin",
+		.types = catalog->plugin_types };
+	return medio_parent_register(
+		catalog->bus, &catalog->plugin, &medio_mdev_local, parent, err);
+}
