@@ -2,6 +2,7 @@
 /* The device's side of a domain: translate, copy, iterate, pin. */
 #include "iommu/iommu.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -20,9 +21,12 @@ static int errno_of(enum medio_fault_reason reason)
 }
 
 /* domain->poisoned must be up to date. */
-static bool gone(const struct medio_iommu *domain, const struct medio_mapping *m)
+static bool gone(const struct medio_iommu *domain, struct medio_mappos pos)
 {
-	return domain->poisoned && m->seg && medio_guard_poisoned(m->seg->guard);
+	if (!domain->poisoned)
+		return false;
+	const struct medio_segment *seg = medio_mappos_backing(&domain->table, pos)->seg;
+	return seg && medio_guard_poisoned(seg->guard);
 }
 
 /* The mapping that covers iova. */
@@ -30,6 +34,16 @@ static bool find(const struct medio_iommu *domain, uint64_t iova, struct medio_m
 {
 	return medio_maptable_floor(&domain->table, iova, pos) &&
 	       medio_mappos_last(&domain->table, *pos) >= iova;
+}
+
+/* The same, of an iova that was just checked. */
+static struct medio_mappos found(const struct medio_iommu *domain, uint64_t iova)
+{
+	struct medio_mappos pos = { 0, 0 };
+	const bool there = find(domain, iova, &pos);
+	assert(there);
+	(void)there;
+	return pos;
 }
 
 /* May len > 0 bytes at iova be reached with prot? 0, or why not and *at, where not. */
@@ -51,7 +65,7 @@ static int check(struct medio_iommu *domain, uint64_t iova, uint64_t len, unsign
 			return MEDIO_FAULT_PERMISSION;
 		if (!m->hva && !remote_ok)
 			return MEDIO_FAULT_REMOTE;
-		if (gone(domain, m))
+		if (gone(domain, pos))
 			return MEDIO_FAULT_GONE;
 		if (m_last >= last)
 			return 0;
@@ -78,6 +92,12 @@ static void remember(
 	domain->hit = (struct medio_iommu_hit){ start, size, hva, prot };
 }
 
+void medio_iommu_forget(struct medio_iommu *domain)
+{
+	domain->hit = (struct medio_iommu_hit){ 0 };
+	medio_iotlb_flush(&domain->tlb);
+}
+
 /* ---- Translate ------------------------------------------------------------------------------- */
 
 static void *refuse(int *err, int value)
@@ -87,20 +107,21 @@ static void *refuse(int *err, int value)
 	return NULL;
 }
 
-/* What is left when one mapping does not answer: several that lie side by side, and errors. */
-static void *translate_hard(
+/* What is left when one mapping does not answer: several that lie side by side, errors, logging. */
+static __attribute__((noinline, cold)) void *translate_hard(
 	struct medio_iommu *domain, uint64_t iova, uint64_t len, unsigned prot, int *err)
 {
 	const struct medio_maptable *t = &domain->table;
 	uint64_t at;
+	if (!len)
+		len = 1;
 	const int reason = check(domain, iova, len, prot, false, &at);
 	if (reason == MEDIO_FAULT_REMOTE)
 		return refuse(err, -EREMOTE);
 	if (reason)
 		return refuse(err, fault(domain, iova, len, at, prot, reason));
 
-	struct medio_mappos pos;
-	find(domain, iova, &pos);
+	struct medio_mappos pos = found(domain, iova);
 	const uint64_t start = medio_mappos_start(t, pos);
 	char *hva = medio_mappos_mapping(t, pos)->hva;
 	unsigned both = medio_mappos_mapping(t, pos)->prot;
@@ -119,24 +140,48 @@ static void *translate_hard(
 	return hva + (iova - start);
 }
 
-void *medio_iommu_translate_slow(
-	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot, int *err)
+/* Without a call: translate_hard() looks more closely. */
+static bool unsure(const struct medio_iommu *domain)
 {
+	return domain->poisoned ||
+	       atomic_load_explicit(&medio_guard_hits, memory_order_relaxed) != domain->guard_seen;
+}
+
+/* The usual case: len bytes in one local mapping, and nothing else to look after. NULL: look more
+ * closely. Inlined, for a random translation is little more than this. */
+static inline __attribute__((always_inline)) char *translate_simple(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot)
+{
+	const uint64_t page = iova >> MEDIO_IOMMU_PAGE_SHIFT;
+	const size_t in_page = iova & (MEDIO_IOMMU_PAGE - 1);
 	struct medio_mappos pos;
-	if (!len)
-		len = 1;
-	if (medio_iommu_poisoned(domain) || !medio_maptable_floor(&domain->table, iova, &pos))
-		return translate_hard(domain, iova, len, prot, err);
+	if (__builtin_expect(unsure(domain), 0))
+		return NULL;
+	if (__builtin_expect(len <= MEDIO_IOMMU_PAGE - in_page, 1)) {
+		char *hva = medio_iotlb_find(&domain->tlb, page, prot);
+		if (hva)
+			return hva + in_page;
+	}
+	if (!medio_maptable_floor(&domain->table, iova, &pos))
+		return NULL;
 
 	const struct medio_mapping *m = medio_mappos_mapping(&domain->table, pos);
 	const uint64_t start = medio_mappos_start(&domain->table, pos), off = iova - start;
-	const uint64_t size = (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
-	if (off >= size || len > size - off || prot & ~(unsigned)m->prot || !m->hva)
-		return translate_hard(domain, iova, len, prot, err);
-	remember(domain, start, size, m->hva, m->prot);
-	if (prot & MEDIO_PROT_WRITE)
-		medio_iommu_dirty(domain, iova, len);
+	const uint64_t size = medio_mapping_size(m);
+	/* While a dirty log runs nothing is cached: each write must come by and be marked. */
+	if (off >= size || len > size - off || prot & ~(unsigned)m->prot || !m->hva ||
+		domain->log.on)
+		return NULL;
+	domain->hit = (struct medio_iommu_hit){ start, size, m->hva, m->prot };
+	medio_iotlb_fill(&domain->tlb, page, m->prot, m->hva + (off - in_page));
 	return m->hva + off;
+}
+
+void *medio_iommu_translate_slow(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot, int *err)
+{
+	char *hva = translate_simple(domain, iova, len, prot);
+	return hva ? hva : translate_hard(domain, iova, len, prot, err);
 }
 
 /* ---- Copy ------------------------------------------------------------------------------------ */
@@ -154,11 +199,11 @@ static void copy_checked(
 	struct medio_iommu *domain, uint64_t iova, char *buf, size_t len, unsigned prot)
 {
 	const struct medio_maptable *t = &domain->table;
-	struct medio_mappos pos;
-	for (find(domain, iova, &pos);; pos = medio_mappos_next(t, pos)) {
+	struct medio_mappos pos = found(domain, iova);
+	for (;; pos = medio_mappos_next(t, pos)) {
 		const struct medio_mapping *m = medio_mappos_mapping(t, pos);
 		const uint64_t start = medio_mappos_start(t, pos), off = iova - start;
-		const uint64_t size = (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+		const uint64_t size = medio_mapping_size(m);
 		const size_t n = len < size - off ? len : size - off;
 		move(m->hva + off, buf, n, prot);
 		remember(domain, start, size, m->hva, m->prot);
@@ -177,8 +222,13 @@ static int copy(struct medio_iommu *domain, uint64_t iova, char *buf, size_t len
 	int reason;
 	if (!len)
 		return 0;
-	if (off < hit->size && len <= hit->size - off && !(prot & ~hit->prot)) {
-		move(hit->hva + off, buf, len, prot);
+	char *hva;
+	if (off < hit->size && len <= hit->size - off && !(prot & ~hit->prot))
+		hva = hit->hva + off;
+	else
+		hva = translate_simple(domain, iova, len, prot);
+	if (hva) {
+		move(hva, buf, len, prot);
 	} else {
 		reason = check(domain, iova, len, prot, false, &at);
 		if (reason)
@@ -215,7 +265,7 @@ bool medio_iommu_poisoned_slow(struct medio_iommu *domain)
 	domain->guard_seen = atomic_load_explicit(&medio_guard_hits, memory_order_acquire);
 	domain->poisoned = medio_segtable_poisoned(&domain->segments);
 	if (domain->poisoned)
-		domain->hit = (struct medio_iommu_hit){ 0 };
+		medio_iommu_forget(domain);
 	return domain->poisoned;
 }
 
@@ -236,7 +286,6 @@ int medio_iommu_iter_next(struct medio_iommu_iter *iter, uint64_t max, struct me
 {
 	struct medio_iommu *domain = iter->domain;
 	const struct medio_maptable *t = &domain->table;
-	struct medio_mappos pos;
 	uint64_t at;
 	if (!iter->left)
 		return 0;
@@ -245,7 +294,7 @@ int medio_iommu_iter_next(struct medio_iommu_iter *iter, uint64_t max, struct me
 		return fault(domain, iter->iova, iter->left, at, iter->prot, reason);
 
 	const uint64_t want = max && max < iter->left ? max : iter->left;
-	find(domain, iter->iova, &pos);
+	struct medio_mappos pos = found(domain, iter->iova);
 	const struct medio_mapping *m = medio_mappos_mapping(t, pos);
 	char *const hva = m->hva ? m->hva + (iter->iova - medio_mappos_start(t, pos)) : NULL;
 	uint64_t len = medio_mappos_last(t, pos) - iter->iova + 1;
@@ -255,10 +304,10 @@ int medio_iommu_iter_next(struct medio_iommu_iter *iter, uint64_t max, struct me
 		if (!medio_mappos_valid(t, pos) || medio_mappos_start(t, pos) != iter->iova + len)
 			break;
 		m = medio_mappos_mapping(t, pos);
-		if (iter->prot & ~(unsigned)m->prot || gone(domain, m) ||
+		if (iter->prot & ~(unsigned)m->prot || gone(domain, pos) ||
 			m->hva != (hva ? hva + len : NULL))
 			break;
-		len += (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+		len += medio_mapping_size(m);
 	}
 	*run = (struct medio_iommu_run){ iter->iova, len < want ? len : want, hva };
 	if (iter->prot & MEDIO_PROT_WRITE)
@@ -316,8 +365,7 @@ int medio_iommu_pin(
 		return ret;
 
 	const bool write = prot & MEDIO_PROT_WRITE;
-	struct medio_mappos pos;
-	find(domain, iova, &pos);
+	struct medio_mappos pos = found(domain, iova);
 	for (unsigned i = 0; i < npage; i++) {
 		const uint64_t at_page = iova + (uint64_t)i * MEDIO_IOMMU_PAGE;
 		if (at_page > medio_mappos_last(t, pos))

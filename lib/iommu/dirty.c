@@ -92,10 +92,10 @@ int medio_dirtylog_start(struct medio_dirtylog *log, uint64_t page_size,
 	return 0;
 }
 
-void medio_dirtylog_drop(struct medio_dirtylog *log, struct medio_mapping *mapping)
+void medio_dirtylog_drop(struct medio_dirtylog *log, struct medio_backing *backing)
 {
-	struct medio_dirty *d = mapping->dirty;
-	mapping->dirty = NULL;
+	struct medio_dirty *d = backing->dirty;
+	backing->dirty = NULL;
 	if (!d || d == &all_dirty)
 		return;
 	log->bytes -= words_of(d->bits) * 8;
@@ -106,7 +106,7 @@ void medio_dirtylog_stop(struct medio_dirtylog *log, const struct medio_maptable
 {
 	struct medio_mappos pos = { 0, 0 };
 	for (; medio_mappos_valid(table, pos); pos = medio_mappos_next(table, pos))
-		medio_dirtylog_drop(log, medio_mappos_mapping(table, pos));
+		medio_dirtylog_drop(log, medio_mappos_backing(table, pos));
 	free(log->range);
 	*log = (struct medio_dirtylog){ 0 };
 }
@@ -132,13 +132,15 @@ static struct medio_dirty *make_bitmap(struct medio_dirtylog *log, uint64_t star
 	return d;
 }
 
-/* Mark [iova, last], which lies inside the mapping. */
-static void mark_mapping(struct medio_dirtylog *log, uint64_t start, struct medio_mapping *m,
-	uint64_t iova, uint64_t last)
+/* Mark [iova, last], which lies inside the mapping at pos. */
+static void mark_mapping(struct medio_dirtylog *log, const struct medio_maptable *table,
+	struct medio_mappos pos, uint64_t iova, uint64_t last)
 {
-	if (!m->dirty)
-		m->dirty = make_bitmap(log, start, medio_mapping_last(start, m));
-	struct medio_dirty *d = m->dirty;
+	struct medio_backing *b = medio_mappos_backing(table, pos);
+	if (!b->dirty)
+		b->dirty = make_bitmap(
+			log, medio_mappos_start(table, pos), medio_mappos_last(table, pos));
+	struct medio_dirty *d = b->dirty;
 	if (d != &all_dirty)
 		bits_set(d->words, (iova >> d->shift) - d->first, (last >> d->shift) - d->first);
 }
@@ -149,11 +151,10 @@ static void mark_range(struct medio_dirtylog *log, const struct medio_maptable *
 	struct medio_mappos pos = medio_maptable_seek(table, iova);
 	for (; medio_mappos_valid(table, pos); pos = medio_mappos_next(table, pos)) {
 		const uint64_t start = medio_mappos_start(table, pos);
-		struct medio_mapping *m = medio_mappos_mapping(table, pos);
 		if (start > last)
 			break;
-		mark_mapping(log, start, m, max64(start, iova),
-			min64(medio_mapping_last(start, m), last));
+		mark_mapping(log, table, pos, max64(start, iova),
+			min64(medio_mappos_last(table, pos), last));
 	}
 }
 
@@ -217,19 +218,21 @@ static void collect_bits(const struct report *r, struct medio_dirty *d, uint64_t
 	}
 }
 
-static void collect_mapping(
-	struct medio_dirtylog *log, const struct report *r, uint64_t start, struct medio_mapping *m)
+static void collect_mapping(struct medio_dirtylog *log, const struct report *r,
+	const struct medio_maptable *table, struct medio_mappos pos)
 {
-	struct medio_dirty *d = m->dirty;
+	struct medio_backing *b = medio_mappos_backing(table, pos);
+	struct medio_dirty *d = b->dirty;
 	if (!d)
 		return;
-	const uint64_t m_last = medio_mapping_last(start, m);
+	const uint64_t start = medio_mappos_start(table, pos);
+	const uint64_t m_last = medio_mappos_last(table, pos);
 	const uint64_t lo = max64(start, r->iova), hi = min64(m_last, r->last);
 	const bool cut_front = lo != start, cut_back = hi != m_last;
 	if (d == &all_dirty) {
 		report_range(r, lo, hi);
 		if (!cut_front && !cut_back)
-			medio_dirtylog_drop(log, m);
+			medio_dirtylog_drop(log, b);
 		return;
 	}
 	/* A page of the log that the report cuts through stays dirty for whoever asks for its other
@@ -251,9 +254,8 @@ void medio_dirtylog_collect(struct medio_dirtylog *log, const struct medio_mapta
 	const struct report r = { iova, last, (unsigned)__builtin_ctzll(page_size), bitmap };
 	struct medio_mappos pos = medio_maptable_seek(table, iova);
 	for (; medio_mappos_valid(table, pos); pos = medio_mappos_next(table, pos)) {
-		const uint64_t start = medio_mappos_start(table, pos);
-		if (start > last)
+		if (medio_mappos_start(table, pos) > last)
 			break;
-		collect_mapping(log, &r, start, medio_mappos_mapping(table, pos));
+		collect_mapping(log, &r, table, pos);
 	}
 }

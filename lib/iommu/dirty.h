@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct medio_mapping;
+struct medio_backing;
 struct medio_maptable;
 
 struct medio_iommu_range {
@@ -50,6 +50,6 @@ void medio_dirtylog_mark(struct medio_dirtylog *log, const struct medio_maptable
 void medio_dirtylog_collect(struct medio_dirtylog *log, const struct medio_maptable *table,
 	uint64_t iova, uint64_t last, uint64_t page_size, uint64_t *bitmap);
 /* A mapping goes: free its bitmap. */
-void medio_dirtylog_drop(struct medio_dirtylog *log, struct medio_mapping *mapping);
+void medio_dirtylog_drop(struct medio_dirtylog *log, struct medio_backing *backing);
 
 #endif

@@ -33,9 +33,22 @@ atomic_ulong medio_guard_hits;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Atomic(struct block *) blocks; /* only ever grows, at its head */
 static struct medio_guard *free_guards;
-static bool installed;
-/* Written before the handler is installed, read by it. */
-static struct sigaction previous;
+
+/* What stood where we installed our handler. Never freed and never changed, for the handler reads
+ * it at any time; a handler that comes back has its entry already. */
+struct other {
+	struct sigaction action;
+	struct other *next;
+};
+static struct other *others;
+static _Atomic(struct other *) previous;
+
+/*
+ * Put into si_errno, which is 0 in a SIGBUS of the kernel, while the previous handler runs: if that
+ * one calls ours again, nobody is left to ask. A flag of the thread would not do, for handlers may
+ * leave with siglongjmp().
+ */
+#define MARK 0x6d65
 
 /* What the handler needs of a guard, read consistently. false: it was changing, so it cannot be the
  * one the faulting thread is using. */
@@ -88,19 +101,32 @@ static bool handle(uintptr_t fault)
 	return false;
 }
 
+/* false: there was no handler. */
+static bool call_previous(int sig, siginfo_t *info, void *context, const struct sigaction *action)
+{
+	if (action->sa_flags & SA_SIGINFO)
+		action->sa_sigaction(sig, info, context);
+	else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
+		action->sa_handler(sig);
+	else
+		return false;
+	return true;
+}
+
 static void chain(int sig, siginfo_t *info, void *context)
 {
-	if (previous.sa_flags & SA_SIGINFO) {
-		previous.sa_sigaction(sig, info, context);
-		return;
-	}
-	if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
-		previous.sa_handler(sig);
-		return;
+	const struct other *other = atomic_load_explicit(&previous, memory_order_acquire);
+	if (info->si_errno != MARK) {
+		const int saved = info->si_errno;
+		info->si_errno = MARK;
+		const bool called = call_previous(sig, info, context, &other->action);
+		info->si_errno = saved;
+		if (called)
+			return;
 	}
 	/* Sent by somebody, and to be ignored. A fault cannot be: the kernel kills then, too. */
-	bool sent = info->si_code <= 0;
-	if (sent && previous.sa_handler == SIG_IGN)
+	const bool sent = info->si_code <= 0;
+	if (sent && other->action.sa_handler == SIG_IGN)
 		return;
 	/* The default action: for a fault, the instruction faults again after the return. */
 	signal(sig, SIG_DFL);
@@ -118,22 +144,39 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+static bool same(const struct sigaction *a, const struct sigaction *b)
+{
+	/* One union: either member compares both kinds. */
+	return a->sa_handler == b->sa_handler && a->sa_flags == b->sa_flags;
+}
+
+/* Have our handler in place. Looks each time: somebody may have put another there since, as test
+ * frameworks do. The caller holds the lock. */
 static int install(void)
 {
-	if (installed)
-		return 0;
-	/* Ask first: `previous` must be there when the handler can already run. */
-	if (sigaction(SIGBUS, NULL, &previous) < 0)
+	struct sigaction now;
+	if (sigaction(SIGBUS, NULL, &now) < 0)
 		return -errno;
+	if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_sigbus)
+		return 0;
+	struct other *other = others;
+	while (other && !same(&other->action, &now))
+		other = other->next;
+	if (!other) {
+		other = malloc(sizeof(*other));
+		if (!other)
+			return -ENOMEM;
+		*other = (struct other){ now, others };
+		others = other;
+	}
+	/* First this: our handler may run as soon as it is installed. */
+	atomic_store_explicit(&previous, other, memory_order_release);
 	struct sigaction ours = {
 		.sa_sigaction = on_sigbus,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART,
 	};
 	sigemptyset(&ours.sa_mask);
-	if (sigaction(SIGBUS, &ours, NULL) < 0)
-		return -errno;
-	installed = true;
-	return 0;
+	return sigaction(SIGBUS, &ours, NULL) < 0 ? -errno : 0;
 }
 
 static int more_guards(void)

@@ -7,9 +7,10 @@
  * page that was missing to its end, the access goes on, and the guard is poisoned: its owner looks
  * after a copy and reports the memory as gone.
  *
- * The handler is installed at the first guard, once per process, and stays. It hands every other
- * SIGBUS to the handler that was there before, or to the default action. A program that replaces
- * the handler later without calling ours loses the protection.
+ * The handler is installed at the first guard and stays; each further guard makes sure that it is
+ * there. It hands every other SIGBUS to the handler that was there before, or to the default
+ * action. Between a program's replacing it (without calling ours) and the next guard there is no
+ * protection; nor in a thread that blocks SIGBUS.
  *
  * Threads: all functions here may be called on any thread. The handler takes no lock.
  */

@@ -106,6 +106,7 @@ int medio_iommu_map(struct medio_iommu *domain, uint64_t iova, uint64_t size, un
 	if (ret < 0)
 		return ret;
 	struct medio_mapping m = { .pages = size >> MEDIO_IOMMU_PAGE_SHIFT, .prot = prot };
+	struct medio_backing backing = { 0 };
 	if (fd != -1) {
 		if (offset & (domain->model->page_size - 1))
 			return medio_error_set(err, EINVAL,
@@ -115,15 +116,17 @@ int medio_iommu_map(struct medio_iommu *domain, uint64_t iova, uint64_t size, un
 			return medio_error_set(err, EOVERFLOW,
 				"file offset 0x%" PRIx64 " + size 0x%" PRIx64 " wraps around",
 				offset, size);
-		ret = medio_segtable_get(&domain->segments, fd, offset, size, prot, &m.seg, err);
+		ret = medio_segtable_get(
+			&domain->segments, fd, offset, size, prot, &backing.seg, err);
 		if (ret < 0)
 			return ret;
-		m.hva = m.seg->hva + (offset - m.seg->offset);
+		m.hva = backing.seg->hva + (offset - backing.seg->offset);
 	}
-	if (medio_maptable_insert(&domain->table, iova, &m) < 0) {
-		medio_segtable_put(&domain->segments, m.seg);
+	if (medio_maptable_insert(&domain->table, iova, &m, &backing) < 0) {
+		medio_segtable_put(&domain->segments, backing.seg);
 		return medio_error_set(err, ENOMEM, "no memory left");
 	}
+	medio_iotlb_resize(&domain->tlb, domain->table.count);
 	medio_faults_grow(&domain->faults);
 	return 0;
 }
@@ -175,12 +178,15 @@ static uint64_t remove_all(struct medio_iommu *domain, uint64_t iova, uint64_t l
 	const unsigned segments = domain->segments.count;
 	struct medio_mappos pos = medio_maptable_seek(t, iova);
 	for (; medio_mappos_valid(t, pos); pos = medio_mappos_next(t, pos)) {
-		struct medio_mapping *m = medio_mappos_mapping(t, pos);
-		const uint64_t size = (uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT;
+		struct medio_backing *backing = medio_mappos_backing(t, pos);
+		const uint64_t size = medio_mapping_size(medio_mappos_mapping(t, pos));
 		if (medio_mappos_start(t, pos) > last)
 			break;
-		medio_dirtylog_drop(&domain->log, m);
-		medio_segtable_put(&domain->segments, m->seg);
+		medio_dirtylog_drop(&domain->log, backing);
+		medio_segtable_put(&domain->segments, backing->seg);
+		medio_iotlb_forget(&domain->tlb,
+			medio_mappos_start(t, pos) >> MEDIO_IOMMU_PAGE_SHIFT,
+			medio_mappos_last(t, pos) >> MEDIO_IOMMU_PAGE_SHIFT);
 		if (__builtin_add_overflow(bytes, size, &bytes))
 			bytes = UINT64_MAX;
 	}
@@ -188,6 +194,7 @@ static uint64_t remove_all(struct medio_iommu *domain, uint64_t iova, uint64_t l
 	domain->pins_forced += medio_pintable_force(
 		&domain->pins, iova >> MEDIO_IOMMU_PAGE_SHIFT, last >> MEDIO_IOMMU_PAGE_SHIFT);
 	medio_maptable_erase(t, iova, last);
+	medio_iotlb_resize(&domain->tlb, t->count);
 	if (domain->poisoned && segments != domain->segments.count)
 		medio_iommu_poisoned_slow(domain);
 	return bytes;
@@ -261,7 +268,7 @@ int medio_iommu_dirty_start(struct medio_iommu *domain, uint64_t page_size,
 	int ret = medio_dirtylog_start(&domain->log, page_size, ranges, n);
 	if (ret < 0)
 		return ret;
-	domain->hit.prot &= ~(unsigned)MEDIO_PROT_WRITE;
+	medio_iommu_forget(domain);
 	mark_pinned(domain, 0, UINT64_MAX);
 	return 0;
 }
@@ -269,7 +276,7 @@ int medio_iommu_dirty_start(struct medio_iommu *domain, uint64_t page_size,
 void medio_iommu_dirty_stop(struct medio_iommu *domain)
 {
 	medio_dirtylog_stop(&domain->log, &domain->table);
-	domain->hit = (struct medio_iommu_hit){ 0 };
+	medio_iommu_forget(domain);
 }
 
 bool medio_iommu_dirty_running(const struct medio_iommu *domain)
@@ -402,17 +409,17 @@ void medio_iommu_print(const struct medio_iommu *domain, FILE *out)
 	struct medio_mappos pos = { 0, 0 };
 	for (; medio_mappos_valid(t, pos); pos = medio_mappos_next(t, pos)) {
 		const struct medio_mapping *m = medio_mappos_mapping(t, pos);
+		const struct medio_segment *seg = medio_mappos_backing(t, pos)->seg;
 		fprintf(out, "0x%016" PRIx64 " 0x%016" PRIx64 " %c%c ", medio_mappos_start(t, pos),
-			(uint64_t)m->pages << MEDIO_IOMMU_PAGE_SHIFT,
-			m->prot & MEDIO_PROT_READ ? 'r' : '-',
+			medio_mapping_size(m), m->prot & MEDIO_PROT_READ ? 'r' : '-',
 			m->prot & MEDIO_PROT_WRITE ? 'w' : '-');
-		if (!m->seg) {
+		if (!seg) {
 			fprintf(out, "remote\n");
 			continue;
 		}
-		fprintf(out, "file %02x:%02x %" PRIu64 " +0x%" PRIx64 "%s\n", major(m->seg->dev),
-			minor(m->seg->dev), (uint64_t)m->seg->ino,
-			m->seg->offset + (uint64_t)(m->hva - m->seg->hva),
-			medio_guard_poisoned(m->seg->guard) ? " gone" : "");
+		fprintf(out, "file %02x:%02x %" PRIu64 " +0x%" PRIx64 "%s\n", major(seg->dev),
+			minor(seg->dev), (uint64_t)seg->ino,
+			seg->offset + (uint64_t)(m->hva - seg->hva),
+			medio_guard_poisoned(seg->guard) ? " gone" : "");
 	}
 }

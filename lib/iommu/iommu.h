@@ -24,6 +24,7 @@
 #include "iommu/pin.h"
 #include "iommu/segment.h"
 #include "iommu/table.h"
+#include "iommu/tlb.h"
 
 #include <medio/device.h>
 #include <stdatomic.h>
@@ -81,6 +82,7 @@ struct medio_iommu {
 	bool poisoned;
 	bool busy; /* in a notify callback */
 	struct medio_maptable table;
+	struct medio_iotlb tlb;
 	const struct medio_iommu_model *model;
 	struct medio_segtable segments;
 	struct medio_pintable pins;
@@ -180,6 +182,9 @@ bool medio_iommu_dirty_running(const struct medio_iommu *domain);
  */
 int medio_iommu_dirty_report(struct medio_iommu *domain, uint64_t iova, uint64_t length,
 	uint64_t page_size, uint64_t *bitmap, uint64_t bytes);
+
+/* Inside this layer: drop cached translations. They may grant what is no longer so. */
+void medio_iommu_forget(struct medio_iommu *domain);
 
 /* ---- For the device -------------------------------------------------------------------------- */
 

@@ -141,7 +141,7 @@ static int map_extent(const struct medio_segtable *t, struct medio_segment *seg,
 int medio_segtable_get(struct medio_segtable *t, int fd, uint64_t offset, uint64_t size,
 	unsigned prot, struct medio_segment **out, struct medio_error **err)
 {
-	struct stat st;
+	struct stat st = { 0 };
 	int ret = check_file(fd, offset, size, prot, &st, err);
 	if (ret < 0)
 		return ret;
