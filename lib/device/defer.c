@@ -81,6 +81,17 @@ void medio_tokens_cancel(struct medio_instance *inst)
 		medio_container_of(item, struct medio_token, link)->cancelled = true;
 }
 
+void medio_tokens_disown(struct medio_dev *dev)
+{
+	medio_list_for_each (item, &dev->inst->tokens) {
+		struct medio_token *token = medio_container_of(item, struct medio_token, link);
+		if (token->dev == dev) {
+			token->cancelled = true;
+			token->outer = NULL;
+		}
+	}
+}
+
 static void free_all(struct medio_list *list)
 {
 	medio_list_for_each (item, list) {

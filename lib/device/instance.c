@@ -212,6 +212,7 @@ void medio_instance_detach(struct medio_instance *inst)
 	medio_instance_quiesce(inst);
 	medio_instance_dma_unmap(inst, 0, 0, true, NULL);
 	medio_irqs_detach(inst);
+	medio_regions_detach(inst);
 	inst->transport = NULL;
 	inst->transport_opaque = NULL;
 	medio_migration_reset(inst);

@@ -16,7 +16,7 @@
 struct medio_token {
 	struct medio_dev *dev;	   /* who deferred */
 	struct medio_token *outer; /* the filter's deferral this one answers, or NULL */
-	bool cancelled;		   /* the client went; the answer goes nowhere */
+	bool cancelled;		   /* nobody waits any more; the answer goes nowhere */
 	struct medio_list link;	   /* in inst->tokens, or inst->free_tokens */
 };
 
@@ -96,6 +96,8 @@ void medio_layout_put(struct medio_pci_layout *layout);
 /* region.c */
 int medio_regions_init(struct medio_instance *inst, struct medio_error **err);
 void medio_regions_fini(struct medio_instance *inst);
+/* Doorbells that a client holds ring no more. */
+void medio_regions_detach(struct medio_instance *inst);
 
 /* irq.c: everything off, as after a disconnect (detach) or with levels dropped too (reset). */
 int medio_irqs_init(struct medio_instance *inst);
@@ -110,6 +112,8 @@ void medio_irqs_table_write(
 
 /* defer.c */
 void medio_tokens_cancel(struct medio_instance *inst);
+/* dev's access has failed although dev deferred it: what dev answers now is nobody's. */
+void medio_tokens_disown(struct medio_dev *dev);
 void medio_tokens_fini(struct medio_instance *inst);
 
 #endif

@@ -63,6 +63,13 @@ static struct piece piece_at(
 	return piece;
 }
 
+/* Half an access cannot be deferred: nobody would put the halves together. */
+static int half_deferred(struct medio_dev *dev)
+{
+	medio_tokens_disown(dev);
+	return -EIO;
+}
+
 static int piece_read(
 	struct medio_dev *dev, unsigned region, uint64_t offset, void *buf, size_t count)
 {
@@ -85,15 +92,14 @@ static int piece_read(
 			break;
 		}
 		int ret = dev->down->region_read(dev, region, offset, buf, part);
-		/* Half an access cannot be deferred: nobody would put the halves together. */
 		if (ret)
-			return ret == MEDIO_DEFERRED && part < count ? -EIO : ret;
+			return ret == MEDIO_DEFERRED && part < count ? half_deferred(dev) : ret;
 		break;
 	}
 	if (part == count)
 		return 0;
 	int ret = piece_read(dev, region, offset + part, (uint8_t *)buf + part, count - part);
-	return ret == MEDIO_DEFERRED ? -EIO : ret;
+	return ret == MEDIO_DEFERRED ? half_deferred(dev) : ret;
 }
 
 static int piece_write(
@@ -116,14 +122,14 @@ static int piece_write(
 			break;
 		int ret = dev->down->region_write(dev, region, offset, buf, part);
 		if (ret)
-			return ret == MEDIO_DEFERRED && part < count ? -EIO : ret;
+			return ret == MEDIO_DEFERRED && part < count ? half_deferred(dev) : ret;
 		break;
 	}
 	if (part == count)
 		return 0;
 	int ret = piece_write(
 		dev, region, offset + part, (const uint8_t *)buf + part, count - part);
-	return ret == MEDIO_DEFERRED ? -EIO : ret;
+	return ret == MEDIO_DEFERRED ? half_deferred(dev) : ret;
 }
 
 /* ---- Config space -------------------------------------------------------------------------------- */
@@ -347,6 +353,12 @@ int medio_regions_init(struct medio_instance *inst, struct medio_error **err)
 			return ret;
 	}
 	return 0;
+}
+
+void medio_regions_detach(struct medio_instance *inst)
+{
+	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++)
+		bells_free(&inst->regions[i], bar_of(inst, i)->num_doorbells);
 }
 
 void medio_regions_fini(struct medio_instance *inst)

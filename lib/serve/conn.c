@@ -304,8 +304,15 @@ static void on_ready(void *opaque, uint32_t events)
 		medio_conn_flush(conn);
 		run(conn); /* output below the mark: requests that waited for that */
 	}
-	if (conn->state == OPEN && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (conn->state != OPEN)
+		return;
+	if (conn->events & EPOLLIN && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		turn(conn);
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
+		/* The peer has gone while as much as we keep is waiting, so nothing is read. */
+		conn->eof = true;
+		run(conn);
+	}
 }
 
 static bool on_poll(void *opaque)

@@ -151,7 +151,7 @@ static void on_completed(void *opaque, int ret, const void *data, size_t count)
 			s->answer_cap = count;
 		}
 	}
-	if (ret == 0 && data)
+	if (ret == 0 && data && count)
 		memcpy(s->answer, data, count);
 	s->answer_ret = ret;
 	s->answer_count = ret == 0 && data ? count : 0;
