@@ -7,7 +7,7 @@
 
 #include <medio/serve.h>
 
-#include "mtty/mtty.h"
+#include "devices/mtty/mtty.h"
 #include "plugin.h"
 #include "util/cleanup.h"
 #include "util/error.h"

@@ -11,7 +11,7 @@
 
 #include "command.h"
 #include "terminal.h"
-#include "uart16550.h"
+#include "drivers/16550/uart16550.h"
 
 #define CHUNK	  4096
 #define POLL_NS	  1000000 /* between looks at a port without interrupts */
