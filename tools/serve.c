@@ -31,7 +31,7 @@ static const struct medio_option options[] = {
 		"be left out: a private one is made" },
 	{ "run", 'r', MEDIO_OPTION_STRING, offsetof(struct options, run), "COMMAND",
 		"Run COMMAND with sh and end when it ends, with its exit status. It finds $socket, "
-		"$uuid, $uri (for medio's other commands) and $qemu_device (QEMU's -device option) "
+		"$uuid, $uri (for medio's other commands) and $qemu_device (what QEMU needs) "
 		"in its environment" },
 	{ "filter", 'f', MEDIO_OPTION_LIST, offsetof(struct options, filters), "NAME[:KEY=VALUE,…]",
 		"Put a filter in front of the device; may be given several times, the first "
