@@ -50,14 +50,24 @@ int medio_command_usage(const struct medio_command *cmd, const char *fmt, ...)
 	return MEDIO_EXIT_USAGE;
 }
 
+/* Columns text takes on a terminal: UTF-8's continuation bytes take none. */
+static unsigned columns(const char *text, size_t len)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < len; i++)
+		n += (text[i] & 0xc0) != 0x80;
+	return n;
+}
+
 /* "-v, --verbose", "    --port N" */
-static int spell(const struct medio_option *opt, char *buf, size_t size)
+static void spell(const struct medio_option *opt, char *buf, size_t size)
 {
 	char letter[8] = "    ";
 
 	if (opt->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", opt->letter);
-	return snprintf(buf, size, "%s--%s%s%s", letter, opt->name, opt->arg ? " " : "",
+	snprintf(buf, size, "%s--%s%s%s", letter, opt->name, opt->arg ? " " : "",
 		opt->arg ? opt->arg : "");
 }
 
@@ -79,7 +89,8 @@ static void wrap(FILE *out, const char *text, unsigned indent)
 
 	while (*text) {
 		size_t len = strcspn(text, " ");
-		if (column > indent && column + 1 + len > 79) {
+		unsigned wide = columns(text, len);
+		if (column > indent && column + 1 + wide > 79) {
 			fprintf(out, "\n%*s", (int)indent, "");
 			column = indent;
 		} else if (column > indent) {
@@ -87,7 +98,7 @@ static void wrap(FILE *out, const char *text, unsigned indent)
 			column++;
 		}
 		fprintf(out, "%.*s", (int)len, text);
-		column += (unsigned)len;
+		column += wide;
 		text += len;
 		text += strspn(text, " ");
 	}
@@ -104,12 +115,13 @@ void medio_command_help(const struct medio_command *cmd, FILE *out)
 		cmd->name, medio_plain(out), *cmd->arguments ? " " : "", cmd->arguments,
 		cmd->summary);
 	for (unsigned i = 0; (opt = nth_option(cmd, i)); i++) {
-		unsigned len = (unsigned)spell(opt, text, sizeof(text));
-		width = len > width ? len : width;
+		spell(opt, text, sizeof(text));
+		unsigned wide = columns(text, strlen(text));
+		width = wide > width ? wide : width;
 	}
 	for (unsigned i = 0; (opt = nth_option(cmd, i)); i++) {
 		spell(opt, text, sizeof(text));
-		fprintf(out, "  %-*s  ", (int)width, text);
+		fprintf(out, "  %s%*s  ", text, (int)(width - columns(text, strlen(text))), "");
 		wrap(out, opt->help, width + 4);
 	}
 }

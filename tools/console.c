@@ -50,7 +50,7 @@ struct console {
 	uint64_t linger_ns;
 	bool eof, left; /* input ended; by the escape key */
 	uint64_t left_at;
-	sigset_t *waiting;    /* signal mask while waiting */
+	sigset_t waiting;     /* signal mask while waiting */
 	uint64_t quiet_since; /* last time something moved */
 };
 
@@ -94,7 +94,7 @@ static int write_all(struct console *con, const uint8_t *buf, size_t size)
 {
 	while (size && !medio_terminal_signal()) {
 		struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-		if (ppoll(&pfd, 1, NULL, con->waiting) < 0)
+		if (ppoll(&pfd, 1, NULL, &con->waiting) < 0)
 			continue;
 		ssize_t n = write(STDOUT_FILENO, buf, size);
 		if (n < 0 && (errno == EINTR || errno == EAGAIN))
@@ -188,7 +188,7 @@ static int wait_any(struct console *con, struct pollfd *pfds)
 		.fd = con->eof || !uart16550_writable(con->uart) ? -1 : STDIN_FILENO,
 		.events = POLLIN
 	};
-	int n = ppoll(pfds, NUM_FDS, polled || con->eof ? &limit : NULL, con->waiting);
+	int n = ppoll(pfds, NUM_FDS, polled || con->eof ? &limit : NULL, &con->waiting);
 	if (n < 0 && errno != EINTR)
 		return medio_command_fail(con->cmd, "poll: %s", strerror(errno));
 	if (n < 0)
@@ -242,15 +242,13 @@ static void print_stats(const struct console *con, unsigned port)
 
 static int talk(struct console *con, const struct options *opts)
 {
-	sigset_t waiting;
-	int ret = medio_terminal_enter(&waiting);
+	int ret = medio_terminal_enter(&con->waiting);
 
 	if (ret)
 		return medio_command_fail(con->cmd, "terminal: %s", strerror(-ret));
 	if (medio_terminal_raw() && con->escape >= 0)
 		fprintf(stderr, "Port %u of %s. Type %s to leave.\r\n", (unsigned)opts->port,
 			con->uri, opts->escape);
-	con->waiting = &waiting;
 	ret = loop(con);
 	if (medio_terminal_raw())
 		fputs("\r\n", stderr);

@@ -130,32 +130,45 @@ static int check_options(const struct medio_card_options *opts, struct medio_err
 	return 0;
 }
 
+static struct medio_card *card_alloc(const struct medio_backend *backend, const char *uri)
+{
+	struct medio_card *card = calloc(1, sizeof(*card));
+
+	if (!card)
+		return NULL;
+	card->uri = strdup(uri);
+	if (!card->uri) {
+		free(card);
+		return NULL;
+	}
+	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
+		card->regions[i].fd = -1;
+	card->backend = backend;
+	return card;
+}
+
 static int card_new(const struct medio_backend *backend, const char *uri, const char *address,
 	int fd, const struct medio_card_options *opts, struct medio_card **out,
 	struct medio_error **err)
 {
 	static const struct medio_card_options none;
 	_cleanup_close_ int owned = fd;
-	_cleanup_free_ struct medio_card *card = NULL;
-	_cleanup_free_ char *copy = NULL;
 	int ret = check_options(opts ? opts : &none, err);
 
 	if (ret)
 		return ret;
 	if (fd < 0 && !*address)
 		return medio_error_set(err, EINVAL, "%s: the address is empty", uri);
-	card = calloc(1, sizeof(*card));
-	copy = strdup(uri);
-	if (!card || !copy)
+	struct medio_card *card = card_alloc(backend, uri);
+	if (!card)
 		return medio_error_set(err, ENOMEM, "out of memory");
-	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
-		card->regions[i].fd = -1;
-	card->backend = backend;
 	ret = backend->open(card, address, medio_steal_fd(owned), opts ? opts : &none, err);
-	if (ret)
+	if (ret) {
+		free(card->uri);
+		free(card);
 		return ret;
-	card->uri = medio_steal_ptr(copy);
-	*out = medio_steal_ptr(card);
+	}
+	*out = card;
 	return 0;
 }
 
@@ -163,7 +176,7 @@ int medio_card_open(const char *uri, const struct medio_card_options *opts, stru
 	struct medio_error **err)
 {
 	const struct medio_backend *backend = NULL;
-	const char *address = NULL;
+	const char *address = "";
 	int ret = find_backend(uri, &backend, &address, err);
 
 	return ret ? ret : card_new(backend, uri, address, -1, opts, out, err);

@@ -61,24 +61,25 @@ int medio_vu_client_new(
 	_cleanup_close_ int owned = fd;
 	size_t max = opts && opts->max_message ? opts->max_message : MEDIO_VU_DEFAULT_XFER + 4096;
 	struct timeval limit = to_timeval(timeout_of(opts));
-	_cleanup_free_ struct medio_vu_client *client = NULL;
 
 	if (max < MIN_MESSAGE || max > (size_t)2 * MEDIO_VU_MAX_XFER)
 		return -EINVAL;
-	client = calloc(1, sizeof(*client));
-	if (!client)
-		return -ENOMEM;
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0)
 		return -errno;
-	client->in = malloc(max);
-	if (!client->in)
+	struct medio_vu_client *client = calloc(1, sizeof(*client));
+	if (!client)
 		return -ENOMEM;
+	client->in = malloc(max);
+	if (!client->in) {
+		free(client);
+		return -ENOMEM;
+	}
 	client->in_cap = max;
 	client->fd = medio_steal_fd(owned);
 	client->next_id = 1;
 	client->poll = opts && opts->poll;
 	client->timeout_ns = timeout_of(opts);
-	*out = medio_steal_ptr(client);
+	*out = client;
 	return 0;
 }
 

@@ -435,7 +435,7 @@ static int session_doorbells(
 	struct medio_card *card, unsigned region, struct medio_card_doorbell **out, unsigned *count)
 {
 	struct medio_vu_client *client = client_of(card);
-	_cleanup_free_ struct medio_card_doorbell *list = NULL;
+	struct medio_card_doorbell *list;
 	struct medio_vu_message reply;
 	struct medio_vu_io_fds head;
 	unsigned n = 0;
@@ -467,9 +467,10 @@ static int session_doorbells(
 	if (ret) {
 		while (*count)
 			close(list[--*count].fd);
+		free(list);
 		return ret;
 	}
-	*out = medio_steal_ptr(list);
+	*out = list;
 	return 0;
 }
 

@@ -1,0 +1,53 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+# command_line.sh MEDIO: what the command line accepts and how it refuses. Exit 1 if not so.
+set -u
+medio=$1
+failed=0
+
+# expect CODE WORDS ARG…: medio ARG… exits with CODE and says WORDS.
+expect()
+{
+	code=$1 words=$2
+	shift 2
+	out=$("$medio" "$@" 2>&1 </dev/null)
+	got=$?
+	case $out in
+	*"$words"*) ;;
+	*) got="$got without '$words'" ;;
+	esac
+	[ "$got" = "$code" ] && return
+	echo "medio $*: $code with '$words' expected, got $got:"
+	echo "$out"
+	failed=1
+}
+
+expect 2 'Usage: medio COMMAND'
+expect 0 'Usage: medio COMMAND' --help
+expect 0 'medio ' --version
+expect 2 'did you mean lspci?' lspc
+expect 2 'no command' frobnicate-everything
+expect 0 'Usage: medio lspci' lspci --help
+expect 0 'Usage: medio lspci' lspci -vh /nowhere
+expect 0 '*--linger* _MS_' --dump-man console
+expect 2 'needs COMMAND' --dump-man
+expect 2 'DEVICE is missing' lspci
+expect 2 "'b' is one argument too many" lspci /a b
+expect 2 'did you mean --verbose?' lspci --verbos /nowhere
+expect 2 'no option -q' lspci -vq /nowhere
+expect 2 '--json takes no value' lspci --json=1 /nowhere
+expect 2 '--port needs N' console /nowhere --port
+expect 2 'allowed are 0 to 5' console /nowhere --port 6
+expect 2 'allowed are 0 to 5' console /nowhere --port=-1
+expect 2 'allowed are 0 to 5' console /nowhere -p 1x
+expect 2 'allowed are 0 to 5' console /nowhere --port=
+expect 2 '--escape is' console /nowhere --escape=ab
+# From here on the line is right, and the device is not there.
+expect 1 '/nowhere: ' lspci /nowhere
+expect 1 '/nowhere: ' lspci -vvxxx --json -nn /nowhere
+expect 1 '/nowhere: ' lspci -- /nowhere
+expect 1 './-v: ' lspci -- ./-v
+expect 1 '/nowhere: ' console -p5 -e^A --linger=0x10 /nowhere
+expect 1 'not in this version' lspci vfio:0000:01:00.0
+expect 1 'no such kind of device' lspci nonsense
+exit $failed
