@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -188,11 +189,13 @@ static void truncation_in_the_middle_of_copies_faults_and_never_kills(void **sta
 	atomic_store(&stop, false);
 	assert_int_equal(pthread_create(&thread, NULL, truncate_and_restore, &mem), 0);
 	/* Each round maps anew, and copies until the memory goes. */
-	for (unsigned round = 0; round < 200; round++) {
-		/* The file may be short right now. */
-		if (medio_iommu_unmap(domain, 0, 0, MEDIO_UNMAP_ALL, NULL) < 0 ||
-			medio_iommu_map(domain, 0, SIZE, RW, mem, 0, NULL) < 0)
+	for (unsigned round = 0; round < 500 && gone < 50;) {
+		assert_int_equal(medio_iommu_unmap(domain, 0, 0, MEDIO_UNMAP_ALL, NULL), 0);
+		if (medio_iommu_map(domain, 0, SIZE, RW, mem, 0, NULL) < 0) {
+			sched_yield(); /* the file is short right now */
 			continue;
+		}
+		round++;
 		for (unsigned i = 0; i < 50; i++) {
 			int ret = i % 2 ? medio_iommu_read(domain, 0, buf, SIZE)
 					: medio_iommu_write(domain, 0, buf, SIZE);
@@ -208,8 +211,8 @@ static void truncation_in_the_middle_of_copies_faults_and_never_kills(void **sta
 	atomic_store(&stop, true);
 	pthread_join(thread, &why);
 	assert_null(why);
-	/* The race is real: on any machine some copies meet it. */
-	assert_true(gone + whole > 0);
+	/* Whatever the race gave: every copy was whole or said that it was not. */
+	assert_true(gone + whole >= 50);
 }
 
 /* Its own domain and file for each thread. */
@@ -428,8 +431,17 @@ static void foreign_faults_kill_by_default(void **state)
 
 #define TEST(f) cmocka_unit_test_teardown(f, teardown)
 
+/* valgrind 3.19 cannot grow the stack for a signal's frame: have it grown before. */
+static __attribute__((noinline)) void grow_stack(void)
+{
+	volatile char room[16 * PAGE];
+	for (unsigned i = 0; i < sizeof(room); i += PAGE)
+		room[i] = 0;
+}
+
 int main(void)
 {
+	grow_stack();
 	const struct CMUnitTest tests[] = {
 		/* First: without a guard in this process. */
 		cmocka_unit_test(foreign_faults_reach_the_previous_handler),
