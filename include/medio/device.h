@@ -33,7 +33,9 @@
 extern "C" {
 #endif
 
+#ifndef MEDIO_API
 #define MEDIO_API __attribute__((visibility("default")))
+#endif
 
 /* Version of the structures in this header; a plug-in built against another one is refused. */
 #define MEDIO_DEVICE_ABI 1
