@@ -81,7 +81,8 @@ static bool guest_masks(struct medio_instance *inst, unsigned vector)
 	if (inst->irqs.active == MEDIO_IRQ_MSIX)
 		return medio_pci_config_msix_function_mask(config(inst)) ||
 		       (inst->msix.used && medio_pci_msix_masked(&inst->msix, vector));
-	return medio_pci_config_msi_mask(config(inst)) >> vector & 1;
+	/* MSI has 32 vectors at most; the MSI-X table, written while MSI is in use, may have more. */
+	return vector < 32 && medio_pci_config_msi_mask(config(inst)) >> vector & 1;
 }
 
 static void set_pending(struct medio_instance *inst, unsigned vector, bool pending)
@@ -467,6 +468,8 @@ int medio_irq_set_eventfds(struct medio_instance *inst, unsigned index,
 		return set_single_fd(index == MEDIO_IRQ_ERR ? &irqs->err_fd : &irqs->req_fd, fds);
 	}
 	if (irqs->active != (int)index) {
+		if (action != MEDIO_IRQ_TRIGGER)
+			return -EINVAL; /* nothing is set up that could be masked */
 		if (!fds)
 			return 0; /* nothing is assigned that could be de-assigned */
 		ret = activate(inst, index, view.count);
