@@ -31,6 +31,24 @@ static struct entry *find(const struct medio_type *type, const struct medio_pci_
 	return NULL;
 }
 
+static int add(const struct medio_type *type, struct entry **out, struct medio_error **err)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+	if (!e) {
+		medio_error_set(err, ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
+	int ret = medio_pci_layout_new(type, &e->layout, err);
+	if (ret) {
+		free(e);
+		return ret;
+	}
+	e->type = type;
+	medio_list_append(&entries, &e->link);
+	*out = e;
+	return 0;
+}
+
 int medio_layout_get(
 	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
 {
@@ -38,15 +56,9 @@ int medio_layout_get(
 	pthread_mutex_lock(&lock);
 	struct entry *e = find(type, NULL);
 	if (!e) {
-		e = calloc(1, sizeof(*e));
-		ret = e ? medio_pci_layout_new(type, &e->layout, err)
-			: medio_error_set(err, ENOMEM, "out of memory");
-		if (ret) {
-			free(e);
+		ret = add(type, &e, err);
+		if (ret)
 			goto out;
-		}
-		e->type = type;
-		medio_list_append(&entries, &e->link);
 	}
 	e->users++;
 	*out = e->layout;

@@ -128,8 +128,10 @@ static int server_alloc(struct medio_instance *inst, const struct medio_server_o
 	struct medio_server **out, struct medio_error **err)
 {
 	struct medio_server *server = calloc(1, sizeof(*server));
-	if (!server)
-		return medio_error_set(err, ENOMEM, "out of memory");
+	if (!server) {
+		medio_error_set(err, ENOMEM, "out of memory");
+		return -ENOMEM;
+	}
 	server->inst = inst;
 	server->listener.fd = -1;
 	if (opts)
@@ -138,8 +140,11 @@ static int server_alloc(struct medio_instance *inst, const struct medio_server_o
 	struct medio_loop *loop = medio_instance_loop(inst);
 	server->reaper = medio_loop_timer(loop, reap, server);
 	server->retry = medio_loop_timer(loop, on_retry, server);
-	int ret = server->reaper && server->retry ? check_options(&server->opts, err)
-						  : medio_error_set(err, ENOMEM, "out of memory");
+	int ret = check_options(&server->opts, err);
+	if (ret == 0 && (!server->reaper || !server->retry)) {
+		medio_error_set(err, ENOMEM, "out of memory");
+		ret = -ENOMEM;
+	}
 	if (ret) {
 		medio_server_free(server);
 		return ret;
