@@ -23,6 +23,13 @@ static int may_dma(struct medio_instance *inst, uint64_t iova, size_t len, unsig
 	return -ENODEV;
 }
 
+/* Memory that the client gave has gone: it is to be closed. */
+static void notice_poison(struct medio_instance *inst)
+{
+	if (medio_iommu_poisoned(inst->iommu) && inst->transport && inst->transport->poisoned)
+		inst->transport->poisoned(inst->transport_opaque);
+}
+
 /* The domain has queued the fault; put it into words once, and notice memory that has gone. */
 static int report(struct medio_instance *inst, int ret)
 {
@@ -35,8 +42,7 @@ static int report(struct medio_instance *inst, int ret)
 		medio_iommu_fault_print(&fault, text, sizeof(text));
 		medio_instance_guest_error(inst, "DMA fault: %s", text);
 	}
-	if (medio_iommu_poisoned(inst->iommu) && inst->transport && inst->transport->poisoned)
-		inst->transport->poisoned(inst->transport_opaque);
+	notice_poison(inst);
 	return ret;
 }
 
@@ -62,10 +68,14 @@ int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void 
 	if (ret)
 		return ret;
 	/* One local piece is the common case; the transport puts mixed ranges together. */
+	uint64_t faults = medio_iommu_fault_total(inst->iommu);
 	if (inst->transport->dma &&
-		!medio_iommu_translate(inst->iommu, iova, len, prot_of(write), &ret))
+		!medio_iommu_translate(inst->iommu, iova, len, prot_of(write), &ret)) {
+		if (medio_iommu_fault_total(inst->iommu) != faults)
+			return report(inst, ret);
 		return report(inst, inst->transport->dma(inst->transport_opaque, write, iova, buf,
 					    len, done, dev, opaque));
+	}
 	ret = medio_dma_copy(inst, write, iova, buf, len);
 	if (ret == 0)
 		done(dev, opaque, 0);
@@ -76,6 +86,9 @@ void *medio_dma_pointer(
 	struct medio_instance *inst, uint64_t iova, size_t len, unsigned prot, int *err)
 {
 	int ret = may_dma(inst, iova, len, prot);
+	/* A device that works on pointers touches memory behind our back; look here. */
+	if (ret == 0)
+		notice_poison(inst);
 	void *ptr = ret ? NULL : medio_iommu_translate(inst->iommu, iova, len, prot, &ret);
 	if (!ptr) {
 		if (ret != -ENODEV)

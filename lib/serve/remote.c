@@ -41,6 +41,8 @@ static void finish(struct medio_session *s, struct transfer *t, int ret)
 static uint64_t chunk_size(const struct medio_session *s)
 {
 	uint64_t max = s->client.max_data_xfer_size;
+	if (max > s->max_xfer) /* the reply must fit into what we receive */
+		max = s->max_xfer;
 	return max < MEDIO_VU_DMA_CHUNK ? max : MEDIO_VU_DMA_CHUNK;
 }
 
@@ -81,7 +83,10 @@ static int copy_local(struct medio_session *s, struct transfer *t)
 		memcpy(t->run.hva, t->buf, t->run.len);
 	else
 		memcpy(t->buf, t->run.hva, t->run.len);
-	return medio_iommu_poisoned(medio_instance_iommu(s->inst)) ? -EFAULT : 0;
+	if (!medio_iommu_poisoned(medio_instance_iommu(s->inst)))
+		return 0;
+	s->poisoned = true;
+	return -EFAULT;
 }
 
 /* Move on until a chunk is under way or the transfer has ended. */
@@ -131,6 +136,8 @@ int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t
 	medio_dma_done *done, struct medio_dev *dev, void *opaque)
 {
 	struct medio_session *s = session;
+	if (!s->attached) /* the client is going: transfers are being cancelled */
+		return -ENODEV;
 	if (!s->remote_timer) {
 		s->remote_timer = medio_loop_timer(medio_instance_loop(s->inst), on_timeout, s);
 		if (!s->remote_timer)
@@ -158,6 +165,8 @@ int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t
 void medio_remote_kick(struct medio_session *s)
 {
 	bool moved;
+	if (medio_conn_reserved(s->conn))
+		return;
 	do {
 		moved = false;
 		medio_list_for_each (item, &s->remote) {

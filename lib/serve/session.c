@@ -124,15 +124,14 @@ static enum medio_conn_verdict on_message(void *opaque, struct medio_request *re
 	if (s->poisoned && ret != MEDIO_SESSION_CLOSE)
 		ret = medio_session_broken(
 			s, "it took back memory that it had mapped (its file was truncated)");
-	if (ret == MEDIO_SESSION_STALL)
-		return MEDIO_CONN_STALL;
 	if (ret == MEDIO_SESSION_CLOSE) {
 		medio_conn_close(s->conn, s->why[0] ? s->why : NULL);
 		return MEDIO_CONN_CLOSE;
 	}
+	/* Also when stalled: what the device waits for may be its own DMA, held up by the reply. */
 	if (!medio_list_empty(&s->remote))
 		medio_remote_kick(s);
-	return MEDIO_CONN_NEXT;
+	return ret == MEDIO_SESSION_STALL ? MEDIO_CONN_STALL : MEDIO_CONN_NEXT;
 }
 
 /* ---- What the instance says --------------------------------------------------------------------- */
