@@ -211,6 +211,7 @@ void medio_instance_detach(struct medio_instance *inst)
 	/* The memory goes whether the device is quiet or not: it hears of it through dma_unmap. */
 	medio_instance_quiesce(inst);
 	medio_instance_dma_unmap(inst, 0, 0, true, NULL);
+	medio_iommu_dirty_stop(inst->iommu);
 	medio_irqs_detach(inst);
 	medio_regions_detach(inst);
 	inst->transport = NULL;

@@ -140,13 +140,13 @@ static void config_write(
 	int events = medio_pci_config_write(&inst->config, offset, buf, count);
 	if (events < 0)
 		return; /* cannot be: the range was checked at the top */
-	if (events & MEDIO_PCI_FLR) {
-		medio_instance_reset(inst, MEDIO_RESET_FLR);
-		return;
-	}
 	/* PM 1.2, 5.4.1: a function that has no No_Soft_Reset returns from D3hot uninitialised. */
-	if (events & MEDIO_PCI_POWER_UP) {
-		medio_instance_reset(inst, MEDIO_RESET_POWER);
+	if (events & (MEDIO_PCI_FLR | MEDIO_PCI_POWER_UP)) {
+		bool stopped = medio_migration_state(inst) != MEDIO_MIGRATION_RUNNING;
+		medio_instance_reset(
+			inst, events & MEDIO_PCI_FLR ? MEDIO_RESET_FLR : MEDIO_RESET_POWER);
+		if (stopped)
+			medio_instance_resume(inst); /* a reset card runs */
 		return;
 	}
 	if (events)

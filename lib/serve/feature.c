@@ -40,7 +40,7 @@ static int feature_reply(struct feature_call *call, const void *data, size_t siz
 	if (!at)
 		return -ENOMEM;
 	memcpy(at, &head, sizeof(head));
-	if (size)
+	if (data && size)
 		memcpy(at + sizeof(head), data, size);
 	medio_session_send(call->s, call->req, sizeof(head) + size);
 	return 0;
@@ -81,7 +81,6 @@ static int set_state(struct feature_call *call)
 static int start_logging(struct feature_call *call)
 {
 	struct medio_vu_logging_control control;
-	static const struct medio_iommu_range all[] = { { 0, UINT64_MAX & ~0xfffull } };
 	if (call->size < sizeof(control))
 		return -EINVAL;
 	memcpy(&control, call->data, sizeof(control));
@@ -89,6 +88,8 @@ static int start_logging(struct feature_call *call)
 	if (control.num_ranges > left / sizeof(struct medio_vu_logging_range))
 		return -EINVAL;
 	if (!control.num_ranges) {
+		/* Everything but the last page: a length of 2^64 cannot be said. */
+		const struct medio_iommu_range all[] = { { 0, -control.page_size } };
 		int ret = medio_iommu_dirty_start(
 			medio_instance_iommu(call->s->inst), control.page_size, all, 1);
 		return ret ? ret : feature_echo(call);
