@@ -315,6 +315,13 @@ static void on_ready(void *opaque, uint32_t events)
 	}
 }
 
+void medio_conn_look(struct medio_conn *conn)
+{
+	struct pollfd p = { .fd = conn->fd, .events = POLLIN };
+	if (conn->state == OPEN && !conn->busy && poll(&p, 1, 0) > 0 && p.revents & POLLHUP)
+		on_ready(conn, EPOLLIN | EPOLLHUP);
+}
+
 static bool on_poll(void *opaque)
 {
 	struct medio_conn *conn = opaque;
@@ -342,16 +349,18 @@ void medio_conn_continue(struct medio_conn *conn)
 		run(conn);
 }
 
-void medio_conn_linger(struct medio_conn *conn, int ms)
+void medio_conn_linger(struct medio_conn *conn, uint64_t end_ns)
 {
 	medio_conn_close(conn, NULL);
-	uint64_t end = medio_now_ns() + (uint64_t)ms * 1000000u;
 	while (conn->state == DRAINING) {
-		int64_t left = (int64_t)(end - medio_now_ns());
+		int64_t left = (int64_t)(end_ns - medio_now_ns());
 		struct pollfd p = { .fd = conn->fd, .events = POLLIN };
-		if (left <= 0 || poll(&p, 1, (int)(left / 1000000 + 1)) <= 0)
+		/* What is there already is taken even when time is up. */
+		if (poll(&p, 1, left > 0 ? (int)(left / 1000000 + 1) : 0) <= 0)
 			break;
 		drain(conn);
+		if (left <= 0)
+			break;
 	}
 }
 

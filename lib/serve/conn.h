@@ -47,8 +47,10 @@ void medio_conn_free(struct medio_conn *conn);
 /* Send what is queued, then drain. why as in closed(); it is copied. */
 void medio_conn_close(struct medio_conn *conn, const char *why);
 bool medio_conn_is_open(const struct medio_conn *conn);
-/* Drain for at most ms, blocking: for the end of a program. */
-void medio_conn_linger(struct medio_conn *conn, int ms);
+/* See at once whether the peer has hung up; if so the connection ends as it would a moment later. */
+void medio_conn_look(struct medio_conn *conn);
+/* Drain until end_ns (CLOCK_MONOTONIC), blocking: for the end of a program. */
+void medio_conn_linger(struct medio_conn *conn, uint64_t end_ns);
 
 /* Go on after MEDIO_CONN_STALL. */
 void medio_conn_continue(struct medio_conn *conn);

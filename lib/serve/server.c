@@ -17,7 +17,7 @@
 #define MIN_XFER	   4096u
 /* Clients being refused or drained at once; more are closed unheard. */
 #define MAX_SESSIONS 64u
-#define LINGER_MS    200
+#define LINGER_NS    200000000u /* for all of them together */
 #define RETRY_NS     100000000u
 
 struct medio_server {
@@ -30,7 +30,6 @@ struct medio_server {
 	struct medio_session *current;
 	struct medio_list sessions;
 	unsigned num_sessions;
-	bool had_client;
 };
 
 static void reap(void *opaque)
@@ -58,7 +57,8 @@ void medio_server_client_left(struct medio_server *server, struct medio_session 
 		return;
 	server->current = NULL;
 	medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client left");
-	if (server->opts.once)
+	/* Who never said VERSION was not a client; on a single connection nobody else will come. */
+	if (server->opts.once && (s->negotiated || server->listener.fd < 0))
 		medio_loop_stop(medio_instance_loop(server->inst));
 }
 
@@ -69,6 +69,9 @@ static int admit(struct medio_server *server, int fd)
 		close(fd);
 		return -EBUSY;
 	}
+	/* One who came and went since we last looked is in nobody's way. */
+	if (server->current)
+		medio_conn_look(server->current->conn);
 	bool refused = server->current != NULL;
 	int ret = medio_session_new(server, server->inst, fd, server->opts.max_data_xfer,
 		server->opts.client_timeout_ms, refused, &s);
@@ -78,7 +81,6 @@ static int admit(struct medio_server *server, int fd)
 	server->num_sessions++;
 	if (!s->refused) {
 		server->current = s;
-		server->had_client = true;
 		medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client came");
 	}
 	return 0;
@@ -88,7 +90,8 @@ static void on_accept(void *opaque, uint32_t events)
 {
 	struct medio_server *server = opaque;
 	(void)events;
-	for (;;) {
+	/* A bounded turn: whoever only connects must not keep the loop from the others. */
+	for (unsigned i = 0; i < MAX_SESSIONS; i++) {
 		int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			admit(server, fd);
@@ -203,10 +206,13 @@ void medio_server_free(struct medio_server *server)
 	server->opts.once = false;
 	medio_watch_free(server->watch);
 	medio_listener_close(&server->listener);
+	/* All hear at once that it is over, then share the time to say so too. */
+	medio_list_for_each (item, &server->sessions)
+		medio_conn_close(medio_container_of(item, struct medio_session, link)->conn, NULL);
+	uint64_t end = medio_now_ns() + LINGER_NS;
 	medio_list_for_each (item, &server->sessions) {
 		struct medio_session *s = medio_container_of(item, struct medio_session, link);
-		if (s->conn && medio_conn_is_open(s->conn))
-			medio_conn_linger(s->conn, LINGER_MS);
+		medio_conn_linger(s->conn, end);
 		medio_list_remove(item);
 		medio_session_free(s);
 	}
