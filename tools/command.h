@@ -54,6 +54,7 @@ struct medio_command {
 
 extern const struct medio_command medio_command_console;
 extern const struct medio_command medio_command_lspci;
+extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
 extern const struct medio_command medio_command_serve;
 extern const struct medio_command medio_command_types;

@@ -13,6 +13,7 @@ static const struct medio_command *const commands[] = {
 	&medio_command_types,
 	&medio_command_lspci,
 	&medio_command_console,
+	&medio_command_new,
 	&medio_command_replay,
 };
 
