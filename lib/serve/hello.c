@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <medio/serve.h>
 #include "serve/session.h"
@@ -22,25 +23,47 @@ static struct medio_vu_caps our_caps(const struct medio_session *s)
 	return caps;
 }
 
-static int reply(struct medio_session *s, const struct medio_request *req, size_t asked)
+/* As short as was asked, if that can be. */
+static int print_caps(const struct medio_vu_caps *caps, char *json, size_t asked)
 {
-	char json[MAX_JSON];
-	struct medio_vu_caps caps = our_caps(s);
 	int size = -ENOSPC;
 	if (asked >= SHORT_JSON)
-		size = medio_vu_caps_print(&caps, json, asked < MAX_JSON ? asked : MAX_JSON);
-	if (size < 0)
-		size = medio_vu_caps_print(&caps, json, sizeof(json));
+		size = medio_vu_caps_print(caps, json, asked < MAX_JSON ? asked : MAX_JSON);
+	return size < 0 ? medio_vu_caps_print(caps, json, MAX_JSON) : size;
+}
+
+static int send_reply(struct medio_session *s, const struct medio_request *req,
+	const struct medio_vu_caps *caps, size_t asked, const int *twin)
+{
+	char json[MAX_JSON];
+	struct medio_vu_version version = { MEDIO_VU_MAJOR, MEDIO_VU_MINOR };
+	int size = print_caps(caps, json, asked);
 	if (size < 0)
 		return size;
-	struct medio_vu_version version = { MEDIO_VU_MAJOR, MEDIO_VU_MINOR };
 	uint8_t *at = medio_session_reply(s, req, sizeof(version) + (size_t)size);
 	if (!at)
 		return -ENOMEM;
 	memcpy(at, &version, sizeof(version));
 	memcpy(at + sizeof(version), json, (size_t)size);
-	medio_session_send(s, req, sizeof(version) + (size_t)size);
-	return 0;
+	int ret = twin ? medio_conn_attach_fds(s->conn, twin, 1) : 0;
+	if (ret == 0)
+		medio_session_send(s, req, sizeof(version) + (size_t)size);
+	return ret;
+}
+
+static int reply(struct medio_session *s, const struct medio_request *req, size_t asked)
+{
+	struct medio_vu_caps caps = our_caps(s);
+	bool wanted = s->client.twin_socket && !(req->hdr.flags & MEDIO_VU_NO_REPLY);
+	int twin = wanted ? medio_twin_open(s) : -1; /* failing that, one socket does it all */
+	caps.twin_socket = twin >= 0;
+	caps.twin_fd_index = twin >= 0 ? 0 : -1;
+	int ret = send_reply(s, req, &caps, asked, twin >= 0 ? &twin : NULL);
+	if (twin >= 0) {
+		medio_conn_flush(s->conn); /* the first thing sent, so nothing is in its way */
+		close(twin);
+	}
+	return ret;
 }
 
 /* The error reply goes out before the connection closes, so the client can say why. */

@@ -46,9 +46,16 @@ static uint64_t chunk_size(const struct medio_session *s)
 	return max < MEDIO_VU_DMA_CHUNK ? max : MEDIO_VU_DMA_CHUNK;
 }
 
+/* The document wants our commands and their replies on the twin socket if there is one. */
+static struct medio_conn *conn_of(struct medio_session *s)
+{
+	return s->twin ? s->twin : s->conn;
+}
+
 /* Send the chunk at hand as a command. -EAGAIN: not now. */
 static int send_chunk(struct medio_session *s, struct transfer *t)
 {
+	struct medio_conn *conn = conn_of(s);
 	size_t data = t->write ? t->run.len : 0;
 	struct medio_vu_dma_access access = { t->run.iova, t->run.len };
 	struct medio_vu_header hdr = {
@@ -57,17 +64,17 @@ static int send_chunk(struct medio_session *s, struct transfer *t)
 		.size = (uint32_t)(sizeof(hdr) + sizeof(access) + data),
 		.flags = MEDIO_VU_COMMAND,
 	};
-	if (s->remote_in_flight >= MAX_IN_FLIGHT || medio_conn_reserved(s->conn))
+	if (s->remote_in_flight >= MAX_IN_FLIGHT || medio_conn_reserved(conn))
 		return -EAGAIN;
-	uint8_t *at = medio_conn_reserve(s->conn, hdr.size);
+	uint8_t *at = medio_conn_reserve(conn, hdr.size);
 	if (!at)
 		return -ENOMEM;
 	memcpy(at, &hdr, sizeof(hdr));
 	memcpy(at + sizeof(hdr), &access, sizeof(access));
 	if (data)
 		memcpy(at + sizeof(hdr) + sizeof(access), t->buf, data);
-	medio_conn_commit(s->conn, hdr.size);
-	medio_conn_flush(s->conn);
+	medio_conn_commit(conn, hdr.size);
+	medio_conn_flush(conn);
 	t->id = s->remote_id++;
 	t->in_flight = true;
 	t->sent_ns = medio_now_ns();

@@ -211,6 +211,8 @@ static void detach(struct medio_session *s)
 	s->wait = MEDIO_WAIT_NONE;
 	s->quiescing = s->quiet = false;
 	medio_remote_cancel(s);
+	if (s->twin)
+		medio_conn_close(s->twin, NULL);
 	medio_instance_detach(s->inst);
 	medio_server_client_left(s->server, s);
 }
@@ -270,6 +272,7 @@ void medio_session_free(struct medio_session *s)
 	if (!s)
 		return;
 	detach(s);
+	medio_conn_free(s->twin);
 	medio_conn_free(s->conn);
 	medio_timer_free(s->remote_timer);
 	free(s->answer);

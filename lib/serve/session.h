@@ -36,6 +36,8 @@ struct medio_session {
 	struct medio_server *server;
 	struct medio_instance *inst;
 	struct medio_conn *conn;
+	struct medio_conn
+		*twin;		/* for our own commands, if the client has twin-socket; else NULL */
 	struct medio_list link; /* in the server's list of sessions */
 	bool refused; /* another client has the device: only VERSION is heard, EBUSY said */
 	bool attached;
@@ -88,6 +90,10 @@ medio_session_handler medio_handle_version, medio_handle_dma_map, medio_handle_d
 	medio_handle_info, medio_handle_region_info, medio_handle_io_fds, medio_handle_irq_info,
 	medio_handle_set_irqs, medio_handle_read, medio_handle_write, medio_handle_write_multi,
 	medio_handle_reset, medio_handle_feature, medio_handle_mig_read, medio_handle_mig_write;
+
+/* twin.c: a second socket for the commands that go to the client. Gives the client's end, which the
+ * caller closes when it has been sent, or -errno. */
+int medio_twin_open(struct medio_session *s);
 
 /* remote.c */
 int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t len,
