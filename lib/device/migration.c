@@ -125,6 +125,8 @@ int medio_migration_write(struct medio_instance *inst, const void *buf, size_t s
 	struct medio_migration *m = &inst->migration;
 	if (m->state != MEDIO_MIGRATION_RESUMING)
 		return -EINVAL;
+	if (!size)
+		return 0;
 	int ret = grow(m, m->size + size);
 	if (ret)
 		return ret;
