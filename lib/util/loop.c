@@ -225,18 +225,30 @@ static void mirror_timers(struct medio_loop *loop)
 	timerfd_settime(loop->timer_fd, 0, &when, NULL);
 }
 
+/* Inside of a run they are mirrored at its end. */
+static void on_timers_changed(struct medio_timers *timers)
+{
+	struct medio_loop *loop = medio_container_of(timers, struct medio_loop, timers);
+	if (!loop->depth)
+		mirror_timers(loop);
+}
+
 int medio_loop_fd(struct medio_loop *loop)
 {
-	if (loop->timer_fd < 0) {
-		loop->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-		if (loop->timer_fd < 0)
-			return -errno;
-		loop->timer_watch = medio_loop_watch(
-			loop, loop->timer_fd, EPOLLIN, on_timer_fd, loop);
-		if (!loop->timer_watch)
-			return -errno;
-		mirror_timers(loop);
+	if (loop->timer_fd >= 0)
+		return loop->epoll_fd;
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	loop->timer_watch = medio_loop_watch(loop, fd, EPOLLIN, on_timer_fd, loop);
+	if (!loop->timer_watch) {
+		int ret = -errno;
+		close(fd);
+		return ret;
 	}
+	loop->timer_fd = fd;
+	loop->timers.changed = on_timers_changed;
+	mirror_timers(loop);
 	return loop->epoll_fd;
 }
 
@@ -263,13 +275,14 @@ static int wait_events(struct medio_loop *loop, struct epoll_event *events, int6
 }
 
 /* Spin over the pollers and the fds for up to poll_ns. Returns events ready, or 0; *ran counts
- * pollers that found work. */
-static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t max_ns, int *ran)
+ * pollers that found work. *left_ns is how long one may wait (-1: for ever); less afterwards. */
+static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t *left_ns, int *ran)
 {
 	uint64_t start = medio_now_ns();
 	uint64_t limit = loop->poll_ns;
-	if (max_ns >= 0 && (uint64_t)max_ns < limit)
-		limit = (uint64_t)max_ns;
+	uint64_t spun;
+	if (*left_ns >= 0 && (uint64_t)*left_ns < limit)
+		limit = (uint64_t)*left_ns;
 	do {
 		for (unsigned i = 0; i < POLL_ROUNDS_PER_WAIT; i++) {
 			medio_list_for_each (item, &loop->pollers) {
@@ -284,7 +297,10 @@ static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t max
 		int n = *ran ? 0 : wait_events(loop, events, 0);
 		if (n || *ran || atomic_load_explicit(&loop->stopping, memory_order_relaxed))
 			return n;
-	} while (medio_now_ns() - start < limit);
+		spun = medio_now_ns() - start;
+	} while (spun < limit);
+	if (*left_ns >= 0)
+		*left_ns = spun < (uint64_t)*left_ns ? *left_ns - (int64_t)spun : 0;
 	return 0;
 }
 
@@ -300,7 +316,7 @@ int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
 	int n = 0;
 	loop->depth++;
 	if (loop->poll_ns && ns != 0)
-		n = spin(loop, events, ns, &ran);
+		n = spin(loop, events, &ns, &ran);
 	if (n == 0 && !ran)
 		n = wait_events(loop, events, ns);
 	if (n < 0) {

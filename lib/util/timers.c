@@ -75,6 +75,8 @@ void medio_timer_arm(struct medio_timer *timer, uint64_t after_ns)
 	if (!timer->pos)
 		timer->pos = ++timers->count;
 	sift(timers, timer->pos, timer);
+	if (timers->changed)
+		timers->changed(timers);
 }
 
 void medio_timer_disarm(struct medio_timer *timer)
@@ -87,6 +89,8 @@ void medio_timer_disarm(struct medio_timer *timer)
 	struct medio_timer *last = timers->heap[--timers->count];
 	if (last != timer)
 		sift(timers, pos, last);
+	if (timers->changed)
+		timers->changed(timers);
 }
 
 bool medio_timer_armed(const struct medio_timer *timer)
