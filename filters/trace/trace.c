@@ -13,6 +13,7 @@
 #include "trace.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -343,6 +344,71 @@ static int trace_dma_write(struct medio_dev *dev, uint64_t iova, const void *buf
 	return r.result;
 }
 
+/* Asynchronous DMA is shown when it ends. */
+struct transfer {
+	struct trace *t;
+	struct medio_record record;
+	const void *buf;
+	medio_dma_done *done;
+	void *opaque;
+};
+
+static void transfer_done(void *opaque, int ret)
+{
+	struct transfer *transfer = opaque;
+
+	transfer->record.result = ret;
+	put_dma(transfer->t, &transfer->record, transfer->buf);
+	transfer->done(transfer->opaque, ret);
+	free(transfer);
+}
+
+/* NULL: it is not wanted, or there is no memory: then it passes unseen. */
+static struct transfer *transfer_new(struct trace *t, unsigned kind, uint64_t iova, const void *buf,
+	size_t len, medio_dma_done *done, void *opaque)
+{
+	struct transfer *transfer = wants(t, ONLY_DMA) ? malloc(sizeof(*transfer)) : NULL;
+
+	if (transfer)
+		*transfer = (struct transfer){ t, event(t, kind, iova, len), buf, done, opaque };
+	return transfer;
+}
+
+/* It could not even be started. */
+static int transfer_failed(struct transfer *transfer, int ret)
+{
+	if (transfer && ret) {
+		transfer->record.result = ret;
+		put_dma(transfer->t, &transfer->record, NULL);
+		free(transfer);
+	}
+	return ret;
+}
+
+static int trace_dma_read_async(struct medio_dev *dev, uint64_t iova, void *buf, size_t len,
+	medio_dma_done *done, void *opaque)
+{
+	struct transfer *transfer = transfer_new(
+		medio_priv(dev), MEDIO_RECORD_DMA_READ, iova, buf, len, done, opaque);
+
+	if (!transfer)
+		return medio_dma_read_async(dev, iova, buf, len, done, opaque);
+	return transfer_failed(
+		transfer, medio_dma_read_async(dev, iova, buf, len, transfer_done, transfer));
+}
+
+static int trace_dma_write_async(struct medio_dev *dev, uint64_t iova, const void *buf, size_t len,
+	medio_dma_done *done, void *opaque)
+{
+	struct transfer *transfer = transfer_new(
+		medio_priv(dev), MEDIO_RECORD_DMA_WRITE, iova, buf, len, done, opaque);
+
+	if (!transfer)
+		return medio_dma_write_async(dev, iova, buf, len, done, opaque);
+	return transfer_failed(
+		transfer, medio_dma_write_async(dev, iova, buf, len, transfer_done, transfer));
+}
+
 static void *trace_dma_get(
 	struct medio_dev *dev, uint64_t iova, size_t len, unsigned prot, int *err)
 {
@@ -464,15 +530,13 @@ static const struct medio_device_ops trace_down = {
 	.resume = trace_resume,
 };
 
-/*
- * dma_read_async and dma_write_async fall through: a link that passes them on becomes the one that
- * `done` is called with, and the device expects itself there.
- */
 static const struct medio_host_ops trace_up = {
 	.irq_set = trace_irq_set,
 	.irq_pulse = trace_irq_pulse,
 	.dma_read = trace_dma_read,
 	.dma_write = trace_dma_write,
+	.dma_read_async = trace_dma_read_async,
+	.dma_write_async = trace_dma_write_async,
 	.dma_get = trace_dma_get,
 	.completed = trace_completed,
 };

@@ -340,7 +340,7 @@ MEDIO_API int medio_dma_read(struct medio_dev *dev, uint64_t iova, void *buf, si
 MEDIO_API int medio_dma_write(struct medio_dev *dev, uint64_t iova, const void *buf, size_t len);
 
 /* Called once with 0 or -errno: those above, -ECANCELED when the client went. */
-typedef void medio_dma_done(struct medio_dev *dev, void *opaque, int ret);
+typedef void medio_dma_done(void *opaque, int ret);
 /*
  * As above for any memory; memory that cannot be mapped is moved by messages to the client, 64 KiB
  * each. Calls done (from within when it can) and returns 0; or -errno and done is not called.

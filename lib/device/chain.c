@@ -326,7 +326,7 @@ int medio_dma_read_async(struct medio_dev *dev, uint64_t iova, void *buf, size_t
 	struct medio_dev *to = dev->prev[MEDIO_UP_DMA_READ_ASYNC];
 	if (to)
 		return to->up->dma_read_async(to, iova, buf, len, done, opaque);
-	return medio_dma_move(dev->inst, false, iova, buf, len, done, dev, opaque);
+	return medio_dma_move(dev->inst, false, iova, buf, len, done, opaque);
 }
 
 int medio_dma_write_async(struct medio_dev *dev, uint64_t iova, const void *buf, size_t len,
@@ -335,7 +335,7 @@ int medio_dma_write_async(struct medio_dev *dev, uint64_t iova, const void *buf,
 	struct medio_dev *to = dev->prev[MEDIO_UP_DMA_WRITE_ASYNC];
 	if (to)
 		return to->up->dma_write_async(to, iova, buf, len, done, opaque);
-	return medio_dma_move(dev->inst, true, iova, (void *)buf, len, done, dev, opaque);
+	return medio_dma_move(dev->inst, true, iova, (void *)buf, len, done, opaque);
 }
 
 void *medio_dma_get(struct medio_dev *dev, uint64_t iova, size_t len, unsigned prot, int *err)

@@ -79,7 +79,7 @@ void medio_irq_raise(struct medio_instance *inst, unsigned vector, bool level);
 void medio_irq_message(struct medio_instance *inst, unsigned vector);
 int medio_dma_copy(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len);
 int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len,
-	medio_dma_done *done, struct medio_dev *dev, void *opaque);
+	medio_dma_done *done, void *opaque);
 void *medio_dma_pointer(
 	struct medio_instance *inst, uint64_t iova, size_t len, unsigned prot, int *err);
 

@@ -62,7 +62,7 @@ int medio_dma_copy(struct medio_instance *inst, bool write, uint64_t iova, void 
 }
 
 int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len,
-	medio_dma_done *done, struct medio_dev *dev, void *opaque)
+	medio_dma_done *done, void *opaque)
 {
 	int ret = may_dma(inst, iova, len, prot_of(write));
 	if (ret)
@@ -74,11 +74,11 @@ int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void 
 		if (medio_iommu_fault_total(inst->iommu) != faults)
 			return report(inst, ret);
 		return report(inst, inst->transport->dma(inst->transport_opaque, write, iova, buf,
-					    len, done, dev, opaque));
+					    len, done, opaque));
 	}
 	ret = medio_dma_copy(inst, write, iova, buf, len);
 	if (ret == 0)
-		done(dev, opaque, 0);
+		done(opaque, 0);
 	return ret;
 }
 

@@ -39,7 +39,7 @@ struct medio_transport_ops {
 	 * or -errno is returned and it is not. NULL: this transport cannot.
 	 */
 	int (*dma)(void *opaque, bool write, uint64_t iova, void *buf, size_t len,
-		medio_dma_done *done, struct medio_dev *dev, void *done_opaque);
+		medio_dma_done *done, void *done_opaque);
 	/* Some client memory vanished under us (its file was truncated): close the client. */
 	void (*poisoned)(void *opaque);
 };

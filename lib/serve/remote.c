@@ -25,7 +25,6 @@ struct transfer {
 	uint16_t id;
 	uint64_t sent_ns;
 	medio_dma_done *done;
-	struct medio_dev *dev;
 	void *opaque;
 };
 
@@ -34,7 +33,7 @@ static void finish(struct medio_session *s, struct transfer *t, int ret)
 	if (t->in_flight)
 		s->remote_in_flight--;
 	medio_list_remove(&t->link);
-	t->done(t->dev, t->opaque, ret);
+	t->done(t->opaque, ret);
 	free(t);
 }
 
@@ -140,7 +139,7 @@ static void on_timeout(void *opaque)
 }
 
 int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t len,
-	medio_dma_done *done, struct medio_dev *dev, void *opaque)
+	medio_dma_done *done, void *opaque)
 {
 	struct medio_session *s = session;
 	if (!s->attached) /* the client is going: transfers are being cancelled */
@@ -162,7 +161,6 @@ int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t
 	t->buf = buf;
 	t->write = write;
 	t->done = done;
-	t->dev = dev;
 	t->opaque = opaque;
 	medio_list_append(&s->remote, &t->link);
 	advance(s, t);

@@ -97,7 +97,7 @@ int medio_twin_open(struct medio_session *s);
 
 /* remote.c */
 int medio_remote_dma(void *session, bool write, uint64_t iova, void *buf, size_t len,
-	medio_dma_done *done, struct medio_dev *dev, void *opaque);
+	medio_dma_done *done, void *opaque);
 /* A reply to a DMA_READ or DMA_WRITE. 0, or MEDIO_SESSION_CLOSE. */
 int medio_remote_reply(struct medio_session *s, struct medio_request *req);
 /* Send what had to wait while a reply was being written. */

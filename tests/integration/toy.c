@@ -82,25 +82,26 @@ static size_t len_of(const struct toy *toy)
 
 static void start_async(struct toy *toy, bool write);
 
-static void on_dma(struct medio_dev *dev, void *opaque, int ret)
+static void on_dma(void *opaque, int ret)
 {
-	struct toy *toy = toy_of(dev);
+	struct toy *toy = opaque;
 	toy->dma_ended++;
 	toy->dma_ret = ret;
 	note(toy, "dma %d;", ret);
 	if (toy->mode & TOY_DMA_READS)
 		toy_answer(toy, ret);
 	if (ret && toy->dma_retry)
-		start_async(toy, opaque != NULL);
+		start_async(toy, toy->dma_writes);
 }
 
 static void start_async(struct toy *toy, bool write)
 {
 	toy->dma_started++;
+	toy->dma_writes = write;
 	int ret = write ? medio_dma_write_async(
 				  toy->dev, iova_of(toy), toy->dma, len_of(toy), on_dma, toy)
 			: medio_dma_read_async(
-				  toy->dev, iova_of(toy), toy->dma, len_of(toy), on_dma, NULL);
+				  toy->dev, iova_of(toy), toy->dma, len_of(toy), on_dma, toy);
 	if (ret) {
 		toy->dma_ended++;
 		toy->dma_ret = ret;

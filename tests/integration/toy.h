@@ -80,7 +80,8 @@ struct toy {
 	unsigned writes; /* that reached region_write */
 	unsigned dma_started, dma_ended;
 	int dma_ret;
-	bool dma_retry; /* a bad device: starts again when it fails */
+	bool dma_writes; /* the latest asynchronous DMA writes guest memory */
+	bool dma_retry;	 /* a bad device: starts again when it fails */
 	unsigned fail_load;
 };
 

@@ -27,11 +27,12 @@
 #include "device/instance.h"
 #include "filters/filters.h"
 
-enum { DEV_IRQ = 0x20, DEV_DMA = 0x24, DEV_DEFER = 0x28, DEV_FAIL = 0x2c };
+enum { DEV_IRQ = 0x20, DEV_DMA = 0x24, DEV_DEFER = 0x28, DEV_FAIL = 0x2c, DEV_ASYNC = 0x30 };
 
 struct test_device {
 	uint8_t regs[0x20];
 	struct medio_token *token;
+	uint8_t memory[8]; /* of asynchronous DMA */
 	char log[512];
 };
 
@@ -45,6 +46,11 @@ static inline void test_log(struct test_device *d, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(d->log + len, sizeof(d->log) - len, fmt, ap);
 	va_end(ap);
+}
+
+static inline void test_async_done(void *opaque, int ret)
+{
+	test_log(opaque, "async %d;", ret);
 }
 
 static inline int test_special(struct medio_dev *dev, uint64_t offset, uint32_t value)
@@ -61,6 +67,9 @@ static inline int test_special(struct medio_dev *dev, uint64_t offset, uint32_t 
 		return 0;
 	case DEV_DMA:
 		return medio_dma_read(dev, value, memory, sizeof(memory));
+	case DEV_ASYNC:
+		return medio_dma_read_async(
+			dev, value, d->memory, sizeof(d->memory), test_async_done, d);
 	case DEV_DEFER:
 		d->token = medio_defer(dev);
 		return MEDIO_DEFERRED;

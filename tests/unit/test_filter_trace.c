@@ -133,6 +133,34 @@ static void what_a_write_causes_stands_below_it(void **state)
 		"client left\n");
 }
 
+static void asynchronous_dma(struct test_bed *bed)
+{
+	int fd = memfd_create("guest", 0);
+
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(pwrite(fd, "\xca\xfe", 2, 0x20), 2);
+	assert_int_equal(
+		medio_instance_dma_map(bed->inst, 0x1000, 4096, MEDIO_PROT_READ, fd, 0, NULL), 0);
+	close(fd);
+	assert_int_equal(bed_write(bed, DEV_ASYNC, 0x1020, 4), -ENODEV);
+	medio_instance_write(bed->inst, MEDIO_REGION_CONFIG, 4, "\x06\x00", 2);
+	assert_int_equal(bed_write(bed, DEV_ASYNC, 0x1020, 4), 0);
+	assert_non_null(strstr(bed->device->log, "async 0;"));
+}
+
+static void asynchronous_dma_is_shown_when_it_ends(void **state)
+{
+	traced("trace:file=%s,data=4,only=dma", asynchronous_dma,
+		"client came\n"
+		"map 0x1000 0x1000 r\n"
+		"dma read 0x1020 8 -> -ENODEV\n"
+		"dma read 0x1020 8 -> ca fe 00 00 ...\n"
+		"quiesce\n"
+		"unmap 0x1000 0x1000\n"
+		"resume\n"
+		"client left\n");
+}
+
 static void only_names_what_is_traced(void **state)
 {
 	traced("trace:file=%s,only=irq", interrupts_dma_and_reset,
@@ -332,6 +360,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accesses_are_lines_with_value_and_result),
 		cmocka_unit_test(what_a_write_causes_stands_below_it),
+		cmocka_unit_test(asynchronous_dma_is_shown_when_it_ends),
 		cmocka_unit_test(only_names_what_is_traced),
 		cmocka_unit_test(deferred_answers_are_lines_of_their_own),
 		cmocka_unit_test(two_traces_keep_apart),
