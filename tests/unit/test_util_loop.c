@@ -1,227 +1,510 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The loop: who is called when, and what a watch that receives instead of polling may cost others. */
+/* The loop: what may be freed when, what runs when, and who may stop it. */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <cmocka.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include <cmocka.h>
+
+#include <medio/serve.h>
 #include "util/loop.h"
 
-#define MANY 1000
+#define MS 1000000ull
 
-struct source {
-	struct medio_watch *watch;
-	int fd;
-	unsigned ready, waited; /* calls of the two callbacks */
-	bool free_in_wait;
-};
-
-struct bed {
+static struct medio_loop *loop_new(void)
+{
 	struct medio_loop *loop;
-	struct source hot, other;
-	struct medio_timer *timer;
-	unsigned timers;
+	assert_int_equal(medio_loop_new(&loop), 0);
+	return loop;
+}
+
+/* ---- Watches --------------------------------------------------------------------------------------- */
+
+struct watcher {
+	struct medio_watch *watch;
+	struct watcher *victim;	 /* freed in the callback */
+	struct medio_loop *nest; /* run in the first callback */
+	int fd;
+	unsigned calls;
 };
 
-static void take(struct source *s)
+static void watcher_free(struct watcher *w)
 {
-	uint64_t count;
-	assert_int_equal(read(s->fd, &count, sizeof(count)), sizeof(count));
+	medio_watch_free(w->watch);
+	w->watch = NULL;
 }
 
-static void give(const struct source *s)
+static void on_watch(void *opaque, uint32_t events)
 {
-	const uint64_t one = 1;
-	assert_int_equal(write(s->fd, &one, sizeof(one)), sizeof(one));
+	struct watcher *w = opaque;
+	assert_true(events & EPOLLIN);
+	if (w->calls++ == 0 && w->nest)
+		medio_loop_run_once(w->nest, 0);
+	if (w->victim)
+		watcher_free(w->victim);
 }
 
-static void on_ready(void *opaque, uint32_t events)
+/* Always ready: nobody reads it. */
+static void watcher_init(struct watcher *w, struct medio_loop *loop)
 {
-	struct source *s = opaque;
-	(void)events;
-	s->ready++;
-	take(s);
+	*w = (struct watcher){ .fd = eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC) };
+	w->watch = medio_loop_watch(loop, w->fd, EPOLLIN, on_watch, w);
+	assert_non_null(w->watch);
 }
 
-/* An eventfd stands for the socket: it has something, or the wait is over at once. */
-static bool on_wait(void *opaque)
+static void a_watch_may_free_itself(void **state)
 {
-	struct source *s = opaque;
-	uint64_t count;
-	s->waited++;
-	if (s->free_in_wait) {
-		medio_watch_free(s->watch);
-		s->watch = NULL;
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct watcher w;
+	watcher_init(&w, loop);
+	w.victim = &w;
+	assert_int_equal(medio_loop_run_once(loop, 0), 1);
+	assert_int_equal(medio_loop_run_once(loop, 0), 0);
+	assert_int_equal(w.calls, 1);
+	close(w.fd);
+	medio_loop_free(loop);
+}
+
+static void watches_ready_together_may_free_each_other(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct watcher a, b;
+	watcher_init(&a, loop);
+	watcher_init(&b, loop);
+	a.victim = &b;
+	b.victim = &a;
+	/* Both are in the batch; whoever runs first ends the other before its turn. */
+	assert_int_equal(medio_loop_run_once(loop, 0), 1);
+	assert_int_equal(a.calls + b.calls, 1);
+	watcher_free(&a);
+	watcher_free(&b);
+	close(a.fd);
+	close(b.fd);
+	medio_loop_free(loop);
+}
+
+static void a_watch_freed_under_a_nested_run_is_not_called(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct watcher a, b;
+	watcher_init(&a, loop);
+	watcher_init(&b, loop);
+	a.nest = loop;
+	a.victim = &b;
+	medio_loop_run_once(loop, 0);
+	unsigned calls = b.calls;
+	medio_loop_run_once(loop, 0);
+	assert_int_equal(b.calls, calls);
+	watcher_free(&a);
+	close(a.fd);
+	close(b.fd);
+	medio_loop_free(loop);
+}
+
+static void a_watch_without_events_is_silent_until_set(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct watcher w;
+	watcher_init(&w, loop);
+	assert_int_equal(medio_watch_set(w.watch, 0), 0);
+	assert_int_equal(medio_loop_run_once(loop, 0), 0);
+	assert_int_equal(medio_watch_set(w.watch, EPOLLIN), 0);
+	assert_int_equal(medio_loop_run_once(loop, 0), 1);
+	assert_int_equal(medio_loop_run_once(loop, 0), 1); /* level-triggered */
+	watcher_free(&w);
+	close(w.fd);
+	medio_loop_free(loop);
+}
+
+static void what_cannot_be_polled_cannot_be_watched(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	char path[] = "/tmp/medio-loop-XXXXXX";
+	int fd = mkstemp(path);
+	unlink(path);
+	assert_null(medio_loop_watch(loop, fd, EPOLLIN, on_watch, NULL));
+	assert_int_equal(errno, EPERM);
+	close(fd);
+	assert_null(medio_loop_watch(loop, fd, EPOLLIN, on_watch, NULL));
+	assert_int_equal(errno, EBADF);
+	medio_loop_free(loop);
+}
+
+/* ---- Timers ----------------------------------------------------------------------------------------- */
+
+struct clock {
+	struct medio_timer *timer;
+	struct medio_timer **victim; /* freed in the callback */
+	uint64_t again_ns;
+	unsigned again, calls; /* again: times it arms itself */
+	char name, *order;     /* names in the order they ran, in place of the first dot */
+};
+
+static void on_clock(void *opaque)
+{
+	struct clock *c = opaque;
+	c->calls++;
+	if (c->order)
+		*strchr(c->order, '.') = c->name;
+	if (c->again) {
+		c->again--;
+		medio_timer_arm(c->timer, c->again_ns);
+	}
+	if (c->victim) {
+		medio_timer_free(*c->victim);
+		*c->victim = NULL;
+	}
+}
+
+static void clock_init(struct clock *c, struct medio_loop *loop)
+{
+	c->timer = medio_loop_timer(loop, on_clock, c);
+	assert_non_null(c->timer);
+	assert_false(medio_timer_armed(c->timer));
+}
+
+static void run_for(struct medio_loop *loop, uint64_t ns)
+{
+	uint64_t end = medio_now_ns() + ns;
+	while (medio_now_ns() < end)
+		medio_loop_run_once(loop, 1);
+}
+
+static void timers_run_in_the_order_they_are_due(void **state)
+{
+	(void)state;
+	enum { N = 9 };
+	static const unsigned due[N] = { 5, 1, 9, 3, 7, 2, 8, 4, 6 };
+	struct medio_loop *loop = loop_new();
+	struct clock clocks[N];
+	char order[] = ".........";
+	for (unsigned i = 0; i < N; i++) {
+		clocks[i] = (struct clock){ .name = (char)('0' + due[i]), .order = order };
+		clock_init(&clocks[i], loop);
+	}
+	for (unsigned i = 0; i < N; i++)
+		medio_timer_arm(clocks[i].timer, due[i] * 100000ull);
+	uint64_t end = medio_now_ns() + MS;
+	while (medio_now_ns() < end) {
+	}
+	assert_int_equal(medio_loop_run_once(loop, 0), N);
+	assert_string_equal(order, "123456789");
+	for (unsigned i = 0; i < N; i++)
+		medio_timer_free(clocks[i].timer);
+	medio_loop_free(loop);
+}
+
+static void arming_again_moves_a_timer_either_way(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	char order[] = "..";
+	struct clock a = { .name = 'a', .order = order }, b = { .name = 'b', .order = order };
+	clock_init(&a, loop);
+	clock_init(&b, loop);
+	medio_timer_arm(a.timer, 1000 * MS);
+	medio_timer_arm(b.timer, UINT64_MAX); /* as good as never */
+	assert_true(medio_loop_deadline(loop) > 0);
+	medio_timer_arm(b.timer, 0);
+	assert_int_equal(medio_loop_deadline(loop), 0);
+	assert_int_equal(medio_loop_run_once(loop, -1), 1);
+	medio_timer_arm(a.timer, 0);
+	assert_int_equal(medio_loop_run_once(loop, -1), 1);
+	assert_string_equal(order, "ba");
+	assert_int_equal(medio_loop_deadline(loop), -1);
+	medio_timer_arm(a.timer, 0);
+	medio_timer_disarm(a.timer);
+	medio_timer_disarm(a.timer);
+	assert_int_equal(medio_loop_run_once(loop, 0), 0);
+	medio_timer_free(a.timer);
+	medio_timer_free(b.timer);
+	medio_loop_free(loop);
+}
+
+static void a_timer_may_arm_or_free_itself_and_others(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct clock a = { .again = 3 }, b = { 0 }, c = { 0 };
+	clock_init(&a, loop);
+	clock_init(&b, loop);
+	clock_init(&c, loop);
+	b.victim = &b.timer;
+	medio_timer_arm(a.timer, 0);
+	medio_timer_arm(b.timer, 0);
+	run_for(loop, MS);
+	assert_int_equal(a.calls, 4);
+	assert_int_equal(b.calls, 1);
+	/* One that is due too is freed before its turn. */
+	a.victim = &c.timer;
+	medio_timer_arm(a.timer, 0);
+	medio_timer_arm(c.timer, 1000);
+	run_for(loop, MS);
+	assert_null(c.timer);
+	assert_int_equal(c.calls, 0);
+	medio_timer_free(a.timer);
+	medio_loop_free(loop);
+}
+
+static void many_timers_come_and_go(void **state)
+{
+	(void)state;
+	enum { N = 500 };
+	static struct clock clocks[N];
+	struct medio_loop *loop = loop_new();
+	unsigned seed = 1, armed = 0, before = 0, after = 0;
+	memset(clocks, 0, sizeof(clocks));
+	for (unsigned i = 0; i < 20000; i++) {
+		struct clock *c = &clocks[((seed = seed * 1103515245 + 12345) >> 16) % N];
+		if (!c->timer) {
+			clock_init(c, loop);
+		} else if (seed & 1 << 10) {
+			medio_timer_free(c->timer);
+			c->timer = NULL;
+		} else {
+			medio_timer_arm(c->timer, seed >> 8 & 0xfff);
+		}
+		if (i % 64 == 0)
+			medio_loop_run_once(loop, 0);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		armed += clocks[i].timer && medio_timer_armed(clocks[i].timer);
+		before += clocks[i].calls;
+	}
+	run_for(loop, MS);
+	for (unsigned i = 0; i < N; i++) {
+		after += clocks[i].calls;
+		medio_timer_free(clocks[i].timer);
+	}
+	assert_int_equal(after - before, armed);
+	assert_int_equal(medio_loop_deadline(loop), -1);
+	medio_loop_free(loop);
+}
+
+/* ---- Stopping ---------------------------------------------------------------------------------------- */
+
+static void *stopper(void *opaque)
+{
+	medio_loop_stop(opaque);
+	return NULL;
+}
+
+static void run_until_a_thread_stops(struct medio_loop *loop)
+{
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, stopper, loop), 0);
+	assert_int_equal(medio_loop_run(loop), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void another_thread_may_stop_it_again_and_again(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	for (int i = 0; i < 20; i++)
+		run_until_a_thread_stops(loop);
+	medio_loop_free(loop);
+}
+
+static struct medio_loop *signalled;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	medio_loop_stop(signalled);
+}
+
+static void a_signal_handler_may_stop_it(void **state)
+{
+	(void)state;
+	struct sigaction sa = { .sa_handler = on_signal }, old;
+	struct itimerval soon = { .it_value.tv_usec = 2000 };
+	signalled = loop_new();
+	assert_int_equal(sigaction(SIGALRM, &sa, &old), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	assert_int_equal(medio_loop_run(signalled), 0);
+	sigaction(SIGALRM, &old, NULL);
+	medio_loop_free(signalled);
+}
+
+static void a_stop_before_the_run_counts_once(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct clock c = { 0 };
+	clock_init(&c, loop);
+	medio_timer_arm(c.timer, 0);
+	medio_loop_stop(loop);
+	medio_loop_stop(loop);
+	assert_int_equal(medio_loop_run(loop), 0);
+	assert_int_equal(c.calls, 0);
+	for (int i = 0; i < 1000 && !c.calls; i++) /* later runs run */
+		run_until_a_thread_stops(loop);
+	assert_int_equal(c.calls, 1);
+	medio_timer_free(c.timer);
+	medio_loop_free(loop);
+}
+
+/* ---- Busy-polling -------------------------------------------------------------------------------------- */
+
+struct ask {
+	struct medio_poller *poller;
+	unsigned asked, leave_at; /* it finds work then, and leaves */
+};
+
+static bool on_ask(void *opaque)
+{
+	struct ask *a = opaque;
+	if (++a->asked != a->leave_at)
 		return false;
-	}
-	return read(s->fd, &count, sizeof(count)) == sizeof(count);
+	medio_poller_free(a->poller);
+	return true;
 }
 
-static void on_timer(void *opaque)
+static void pollers_are_asked_only_while_polling(void **state)
 {
-	struct bed *bed = opaque;
-	bed->timers++;
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct ask a = { .leave_at = 100 }, b = { 0 };
+	a.poller = medio_loop_poller(loop, on_ask, &a);
+	b.poller = medio_loop_poller(loop, on_ask, &b);
+	assert_int_equal(medio_loop_run_once(loop, 1), 0);
+	assert_int_equal(a.asked, 0);
+	medio_loop_set_poll(loop, 10000 * MS);
+	assert_int_equal(medio_loop_run_once(loop, -1), 1);
+	assert_int_equal(a.asked, 100);
+	medio_loop_set_poll(loop, MS);
+	unsigned before = b.asked;
+	medio_loop_run_once(loop, 1);
+	assert_true(b.asked > before);
+	assert_int_equal(a.asked, 100);
+	medio_poller_free(b.poller);
+	medio_loop_free(loop);
 }
 
-static void source_init(struct bed *bed, struct source *s)
+static void polling_delays_neither_timers_nor_the_time_limit(void **state)
 {
-	s->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	s->watch = medio_loop_watch(bed->loop, s->fd, EPOLLIN, on_ready, s);
-	assert_non_null(s->watch);
-}
-
-static int setup(void **state)
-{
-	struct bed *bed = calloc(1, sizeof(*bed));
-	assert_non_null(bed);
-	assert_int_equal(medio_loop_new(&bed->loop), 0);
-	source_init(bed, &bed->hot);
-	source_init(bed, &bed->other);
-	medio_watch_set_wait(bed->hot.watch, on_wait);
-	bed->timer = medio_loop_timer(bed->loop, on_timer, bed);
-	assert_non_null(bed->timer);
-	*state = bed;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct bed *bed = *state;
-	medio_timer_free(bed->timer);
-	medio_watch_free(bed->hot.watch);
-	medio_watch_free(bed->other.watch);
-	close(bed->hot.fd);
-	close(bed->other.fd);
-	medio_loop_free(bed->loop);
-	free(bed);
-	return 0;
-}
-
-static void hot_events(struct bed *bed, unsigned count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		give(&bed->hot);
-		assert_int_equal(medio_loop_run_once(bed->loop, -1), 1);
-	}
-}
-
-static void test_waits_for_the_only_busy_watch_by_receiving(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, MANY);
-	assert_int_equal(bed->hot.ready + bed->hot.waited, MANY);
-	/* After the first few only a look at the others now and then uses epoll. */
-	assert_true(bed->hot.waited > MANY / 2);
-}
-
-static void test_a_watch_that_cannot_wait_is_polled(void **state)
-{
-	struct bed *bed = *state;
-	medio_watch_set_wait(bed->hot.watch, NULL);
-	hot_events(bed, MANY);
-	assert_int_equal(bed->hot.ready, MANY);
-}
-
-static void test_does_not_wait_before_a_timer_or_a_time_limit(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, 100);
-	unsigned waited = bed->hot.waited;
-	assert_true(waited > 0);
-	medio_timer_arm(bed->timer, 10000000);
-	hot_events(bed, 100);
-	medio_timer_disarm(bed->timer);
-	for (int i = 0; i < 100; i++) {
-		give(&bed->hot);
-		assert_int_equal(medio_loop_run_once(bed->loop, i % 10), 1);
-	}
-	assert_int_equal(bed->hot.waited, waited);
-	hot_events(bed, 1);
-	assert_int_equal(bed->hot.waited + bed->hot.ready, 301);
-	assert_int_equal(bed->timers, 0);
-}
-
-static void test_a_fruitless_wait_is_followed_by_a_poll_of_all(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, 100);
-	give(&bed->other);
-	assert_int_equal(medio_loop_run_once(bed->loop, -1), 1);
-	assert_int_equal(bed->other.ready, 1);
-}
-
-static void test_waits_seldom_once_others_came_late(void **state)
-{
-	struct bed *bed = *state;
-	/* Others have an event for every hundred: soon nothing is late any more. */
-	for (int i = 0; i < 10; i++) {
-		hot_events(bed, 100);
-		give(&bed->other);
-		while (bed->other.ready <= (unsigned)i)
-			medio_loop_run_once(bed->loop, -1);
-	}
-	unsigned waited = bed->hot.waited;
-	for (int i = 10; i < 50; i++) {
-		hot_events(bed, 100);
-		give(&bed->other);
-		while (bed->other.ready <= (unsigned)i)
-			medio_loop_run_once(bed->loop, -1);
-	}
-	assert_int_equal(bed->hot.waited, waited);
-}
-
-static void test_others_are_seen_while_one_never_rests(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, 100);
-	give(&bed->other);
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct clock c = { 0 };
+	clock_init(&c, loop);
+	/* Half of the wait is spent polling; the rest must not be a whole one. */
+	medio_loop_set_poll(loop, 200 * MS);
+	medio_timer_arm(c.timer, 400 * MS);
 	uint64_t start = medio_now_ns();
-	while (!bed->other.ready && medio_now_ns() - start < 5000000000u) {
-		give(&bed->hot);
-		medio_loop_run_once(bed->loop, -1);
+	assert_int_equal(medio_loop_run_once(loop, -1), 1);
+	assert_true(medio_now_ns() - start >= 400 * MS);
+	assert_true(medio_now_ns() - start < 550 * MS);
+	start = medio_now_ns();
+	assert_int_equal(medio_loop_run_once(loop, 200), 0);
+	assert_true(medio_now_ns() - start < 350 * MS);
+	medio_timer_free(c.timer);
+	medio_loop_free(loop);
+}
+
+static void fds_and_stops_are_seen_while_polling(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct ask a = { 0 };
+	struct watcher w;
+	a.poller = medio_loop_poller(loop, on_ask, &a);
+	watcher_init(&w, loop);
+	medio_loop_set_poll(loop, 10000 * MS);
+	assert_int_equal(medio_loop_run_once(loop, -1), 1);
+	assert_int_equal(w.calls, 1);
+	medio_watch_set(w.watch, 0);
+	run_until_a_thread_stops(loop);
+	watcher_free(&w);
+	close(w.fd);
+	medio_poller_free(a.poller);
+	medio_loop_free(loop);
+}
+
+/* ---- In somebody else's loop ------------------------------------------------------------------------------ */
+
+static bool readable(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	return poll(&p, 1, ms) > 0;
+}
+
+static void its_fd_is_readable_when_there_is_work(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct watcher w;
+	int fd = medio_loop_fd(loop);
+	assert_true(fd >= 0);
+	assert_int_equal(medio_loop_fd(loop), fd);
+	assert_false(readable(fd, 0));
+	watcher_init(&w, loop);
+	assert_true(readable(fd, 0));
+	assert_int_equal(medio_loop_run_once(loop, 0), 1);
+	watcher_free(&w);
+	close(w.fd);
+	assert_false(readable(fd, 0));
+	medio_loop_free(loop);
+}
+
+static void its_fd_knows_timers_however_they_were_armed(void **state)
+{
+	(void)state;
+	struct medio_loop *loop = loop_new();
+	struct clock c = { .again = 1, .again_ns = MS };
+	clock_init(&c, loop);
+	medio_timer_arm(c.timer, MS);
+	int fd = medio_loop_fd(loop); /* armed before */
+	for (unsigned calls = 1; calls <= 3; calls++) {
+		assert_true(readable(fd, 5000));
+		while (c.calls < calls)
+			medio_loop_run_once(loop, 0);
+		if (calls == 2) /* the second was armed by the first, the third between two runs */
+			medio_timer_arm(c.timer, MS);
 	}
-	assert_int_equal(bed->other.ready, 1);
-}
-
-static void test_a_watch_may_be_freed_while_it_waits(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, 100);
-	bed->hot.free_in_wait = true;
-	give(&bed->other);
-	while (!bed->other.ready)
-		medio_loop_run_once(bed->loop, -1);
-	give(&bed->other);
-	assert_int_equal(medio_loop_run_once(bed->loop, -1), 1);
-	assert_int_equal(bed->other.ready, 2);
-}
-
-static void test_stop_ends_a_loop_with_a_hot_watch(void **state)
-{
-	struct bed *bed = *state;
-	hot_events(bed, 100);
-	medio_loop_stop(bed->loop);
-	assert_int_equal(medio_loop_run(bed->loop), 0);
+	medio_timer_arm(c.timer, 0);
+	medio_timer_disarm(c.timer);
+	assert_false(readable(fd, 0));
+	medio_timer_free(c.timer);
+	medio_loop_free(loop);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(test_waits_for_the_only_busy_watch_by_receiving),
-		TEST(test_a_watch_that_cannot_wait_is_polled),
-		TEST(test_does_not_wait_before_a_timer_or_a_time_limit),
-		TEST(test_a_fruitless_wait_is_followed_by_a_poll_of_all),
-		TEST(test_waits_seldom_once_others_came_late),
-		TEST(test_others_are_seen_while_one_never_rests),
-		TEST(test_a_watch_may_be_freed_while_it_waits),
-		TEST(test_stop_ends_a_loop_with_a_hot_watch),
+		cmocka_unit_test(a_watch_may_free_itself),
+		cmocka_unit_test(watches_ready_together_may_free_each_other),
+		cmocka_unit_test(a_watch_freed_under_a_nested_run_is_not_called),
+		cmocka_unit_test(a_watch_without_events_is_silent_until_set),
+		cmocka_unit_test(what_cannot_be_polled_cannot_be_watched),
+		cmocka_unit_test(timers_run_in_the_order_they_are_due),
+		cmocka_unit_test(arming_again_moves_a_timer_either_way),
+		cmocka_unit_test(a_timer_may_arm_or_free_itself_and_others),
+		cmocka_unit_test(many_timers_come_and_go),
+		cmocka_unit_test(another_thread_may_stop_it_again_and_again),
+		cmocka_unit_test(a_signal_handler_may_stop_it),
+		cmocka_unit_test(a_stop_before_the_run_counts_once),
+		cmocka_unit_test(pollers_are_asked_only_while_polling),
+		cmocka_unit_test(polling_delays_neither_timers_nor_the_time_limit),
+		cmocka_unit_test(fds_and_stops_are_seen_while_polling),
+		cmocka_unit_test(its_fd_is_readable_when_there_is_work),
+		cmocka_unit_test(its_fd_knows_timers_however_they_were_armed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
