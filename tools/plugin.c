@@ -15,10 +15,13 @@ static int check(const char *path, const struct medio_plugin *plugin, struct med
 			"'%s' is no medio plug-in: it has no symbol medio_plugin; end its source "
 			"with MEDIO_PLUGIN(&your_type);",
 			path);
-	if (plugin->abi != MEDIO_DEVICE_ABI)
+	/* Both are looked at before anything else of the type is: it may be laid out differently. */
+	uint32_t abi = plugin->abi != MEDIO_DEVICE_ABI || !plugin->type ? plugin->abi
+									: plugin->type->abi;
+	if (abi != MEDIO_DEVICE_ABI)
 		return medio_error_set(err, EPROTO,
 			"'%s' was built for device ABI %u, this medio has %u: build it again", path,
-			plugin->abi, MEDIO_DEVICE_ABI);
+			abi, MEDIO_DEVICE_ABI);
 	if (!plugin->type)
 		return medio_error_set(err, EINVAL, "'%s' names no type in MEDIO_PLUGIN()", path);
 	return 0;

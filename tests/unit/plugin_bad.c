@@ -5,6 +5,9 @@
 #ifndef PLUGIN_ABI
 #define PLUGIN_ABI MEDIO_DEVICE_ABI
 #endif
+#ifndef PLUGIN_TYPE_ABI
+#define PLUGIN_TYPE_ABI MEDIO_DEVICE_ABI
+#endif
 #ifndef PLUGIN_TYPE
 #define PLUGIN_TYPE &type
 #endif
@@ -13,7 +16,7 @@
 #endif
 
 extern const struct medio_type type;
-MEDIO_API const struct medio_type type = { .abi = MEDIO_DEVICE_ABI, .name = "x", .summary = "X" };
+MEDIO_API const struct medio_type type = { .abi = PLUGIN_TYPE_ABI, .name = "x", .summary = "X" };
 
 MEDIO_API extern const struct medio_plugin PLUGIN_SYMBOL;
 const struct medio_plugin PLUGIN_SYMBOL = { PLUGIN_ABI, PLUGIN_TYPE };
