@@ -62,12 +62,12 @@ enum medio_param_kind {
  * tree's attribute. The value is stored at `offset` in the private state before init() runs.
  */
 struct medio_param {
-	const char *name;           /* [a-z][a-z0-9-]* */
+	const char *name;	    /* [a-z][a-z0-9-]* */
 	enum medio_param_kind kind; /* fixes the C type at offset, see above */
-	size_t offset;              /* offsetof(struct my_state, field) */
-	const char *deflt;          /* as a user would write it; NULL: zero, false or NULL */
-	const char *help;           /* one line, no full stop */
-	uint64_t min, max;          /* UINT, SIZE, TIME; max 0 means no upper limit */
+	size_t offset;		    /* offsetof(struct my_state, field) */
+	const char *deflt;	    /* as a user would write it; NULL: zero, false or NULL */
+	const char *help;	    /* one line, no full stop */
+	uint64_t min, max;	    /* UINT, SIZE, TIME; max 0 means no upper limit */
 	const char *const *choices; /* CHOICE: NULL-terminated names */
 };
 
@@ -97,7 +97,7 @@ enum {
 
 enum medio_bar_kind {
 	MEDIO_BAR_NONE = 0,
-	MEDIO_BAR_IO,    /* I/O ports; size 4 bytes to 256 bytes, a power of two */
+	MEDIO_BAR_IO,	 /* I/O ports; size 4 bytes to 256 bytes, a power of two */
 	MEDIO_BAR_MEM32, /* 32-bit memory; size 16 bytes to 2 GiB, a power of two */
 	MEDIO_BAR_MEM64, /* 64-bit memory; takes this BAR and the next one, which must be NONE */
 };
@@ -113,7 +113,7 @@ struct medio_mmap_area {
  */
 struct medio_doorbell {
 	uint64_t offset;
-	uint32_t size;      /* 1, 2, 4, 8, or 0: any */
+	uint32_t size;	    /* 1, 2, 4, 8, or 0: any */
 	bool has_datamatch; /* signal only for a write of this value */
 	uint64_t datamatch;
 };
@@ -135,22 +135,22 @@ struct medio_bar {
 
 enum medio_cap_kind {
 	MEDIO_CAP_NONE = 0,
-	MEDIO_CAP_PM,     /* power management, PCI PM 1.2; D0 and D3hot */
-	MEDIO_CAP_PCIE,   /* PCI Express endpoint with FLR; config space grows to 4096 bytes */
-	MEDIO_CAP_MSI,    /* built from irqs.msi; list it only to choose its place */
-	MEDIO_CAP_MSIX,   /* built from irqs.msix; list it only to choose its place */
+	MEDIO_CAP_PM,	  /* power management, PCI PM 1.2; D0 and D3hot */
+	MEDIO_CAP_PCIE,	  /* PCI Express endpoint with FLR; config space grows to 4096 bytes */
+	MEDIO_CAP_MSI,	  /* built from irqs.msi; list it only to choose its place */
+	MEDIO_CAP_MSIX,	  /* built from irqs.msix; list it only to choose its place */
 	MEDIO_CAP_VENDOR, /* vendor-specific: data and size are the body after id, next, length */
-	MEDIO_CAP_EXT,    /* extended capability ext_id (needs MEDIO_CAP_PCIE): data and size are the
+	MEDIO_CAP_EXT, /* extended capability ext_id (needs MEDIO_CAP_PCIE): data and size are the
 			     body after the 4-byte header */
 };
 
 /* A capability; listed ones stand in the list in this order. */
 struct medio_cap {
 	enum medio_cap_kind kind;
-	uint8_t offset;      /* config offset, a multiple of 4, or 0: the library chooses */
+	uint8_t offset;	     /* config offset, a multiple of 4, or 0: the library chooses */
 	uint16_t ext_id;     /* EXT */
 	uint8_t ext_version; /* EXT */
-	uint16_t size;       /* VENDOR, EXT: bytes of data */
+	uint16_t size;	     /* VENDOR, EXT: bytes of data */
 	const void *data;    /* VENDOR, EXT: initial bytes; NULL: zeros */
 	const void *wmask;   /* VENDOR, EXT: writable bits, size bytes; NULL: read-only */
 };
@@ -172,9 +172,9 @@ struct medio_msix {
 };
 
 struct medio_irqs {
-	uint8_t intx_pin;      /* 1 to 4 = INTA to INTD; 0: none */
-	uint8_t msi;           /* vectors: 0, 1, 2, 4, 8, 16 or 32 */
-	bool msi_vector_mask;  /* MSI with per-vector masking */
+	uint8_t intx_pin;	/* 1 to 4 = INTA to INTD; 0: none */
+	uint8_t msi;		/* vectors: 0, 1, 2, 4, 8, 16 or 32 */
+	bool msi_vector_mask;	/* MSI with per-vector masking */
 	struct medio_msix msix; /* table and PBA are kept by the library, inside the named BARs */
 };
 
@@ -251,29 +251,32 @@ struct medio_device_ops {
 struct medio_attr {
 	const char *name; /* NULL ends a list; "group/name" makes a folder */
 	/* Print into buf (at most size bytes); return the length or -errno. */
-	ssize_t (*show)(struct medio_dev *dev, const struct medio_attr *attr, char *buf, size_t size);
+	ssize_t (*show)(
+		struct medio_dev *dev, const struct medio_attr *attr, char *buf, size_t size);
 	/* Take what a user wrote; NULL: read-only. Return 0 or -errno. */
-	int (*store)(struct medio_dev *dev, const struct medio_attr *attr, const char *buf, size_t size);
+	int (*store)(
+		struct medio_dev *dev, const struct medio_attr *attr, const char *buf, size_t size);
 };
 
 /* ---- The type --------------------------------------------------------------------------------- */
 
 struct medio_type {
-	uint32_t abi;            /* MEDIO_DEVICE_ABI */
-	const char *name;        /* what `medio serve` and the tree call it: "mtty-2" */
-	const char *summary;     /* one line, no full stop: "Dual port serial" */
+	uint32_t abi;		 /* MEDIO_DEVICE_ABI */
+	const char *name;	 /* what `medio serve` and the tree call it: "mtty-2" */
+	const char *summary;	 /* one line, no full stop: "Dual port serial" */
 	const char *description; /* some sentences, or NULL */
 	struct medio_pci_id id;
 	struct medio_bar bars[MEDIO_NUM_BARS];
 	struct medio_irqs irqs;
 	const struct medio_cap *caps; /* ends with MEDIO_CAP_NONE; NULL: only what irqs asks for */
 	const struct medio_config_bytes *config; /* ends with size 0; NULL: none */
-	const struct medio_param *params;        /* ends with name NULL; NULL: none */
-	const struct medio_attr *attrs;          /* ends with name NULL; NULL: none */
-	size_t state_size;                       /* bytes of private state, zeroed */
+	const struct medio_param *params;	 /* ends with name NULL; NULL: none */
+	const struct medio_attr *attrs;		 /* ends with name NULL; NULL: none */
+	size_t state_size;			 /* bytes of private state, zeroed */
 	const struct medio_device_ops *ops;
 	unsigned units; /* share of its parent's pool an instance takes; 0 means 1 */
-	const void *data; /* for the device's own use: what differs between types on one ops table */
+	const void
+		*data; /* for the device's own use: what differs between types on one ops table */
 };
 
 /* A plug-in is a shared object with one of these: MEDIO_PLUGIN(&my_type); */

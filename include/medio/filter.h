@@ -25,8 +25,7 @@ struct medio_host_ops {
 		medio_dma_done *done, void *opaque);
 	int (*dma_write_async)(struct medio_dev *dev, uint64_t iova, const void *buf, size_t len,
 		medio_dma_done *done, void *opaque);
-	void *(*dma_get)(
-		struct medio_dev *dev, uint64_t iova, size_t len, unsigned prot, int *err);
+	void *(*dma_get)(struct medio_dev *dev, uint64_t iova, size_t len, unsigned prot, int *err);
 	/* A link below answered an access it had deferred. To look at, not to change: each filter
 	 * that has this is told, nothing need be passed on. data: count bytes of a read, else NULL. */
 	void (*completed)(struct medio_dev *dev, int ret, const void *data, size_t count);

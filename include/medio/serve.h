@@ -63,7 +63,7 @@ MEDIO_API int medio_loop_fd(struct medio_loop *loop);
 struct medio_instance;
 
 struct medio_instance_options {
-	const char *uuid;          /* 36 characters, or NULL: a random one */
+	const char *uuid;	   /* 36 characters, or NULL: a random one */
 	const char *const *params; /* nparams strings "name=value" */
 	unsigned nparams;
 	/* Filters, the first nearest to the transport; each "name" or "name:key=value,key=value". */
@@ -95,10 +95,10 @@ MEDIO_API const char *medio_instance_uuid(const struct medio_instance *inst);
 struct medio_server;
 
 struct medio_server_options {
-	mode_t mode;             /* of the socket file; 0: 0600 */
-	uint32_t max_data_xfer;  /* bytes, 4096 to 64 MiB; 0: 1 MiB */
+	mode_t mode;		    /* of the socket file; 0: 0600 */
+	uint32_t max_data_xfer;	    /* bytes, 4096 to 64 MiB; 0: 1 MiB */
 	unsigned client_timeout_ms; /* for VERSION, and for the rest of half a message; 0: 5000 */
-	bool once;               /* stop the loop when the first client has gone */
+	bool once;		    /* stop the loop when the first client has gone */
 };
 
 /*
@@ -108,10 +108,12 @@ struct medio_server_options {
  * -ENOENT (no such folder), -ENOMEM, -EMFILE.
  */
 MEDIO_API int medio_server_new(struct medio_instance *inst, const char *path,
-	const struct medio_server_options *opts, struct medio_server **out, struct medio_error **err);
+	const struct medio_server_options *opts, struct medio_server **out,
+	struct medio_error **err);
 /* As above on a connected socket, which the server then owns (also on failure). */
 MEDIO_API int medio_server_new_fd(struct medio_instance *inst, int fd,
-	const struct medio_server_options *opts, struct medio_server **out, struct medio_error **err);
+	const struct medio_server_options *opts, struct medio_server **out,
+	struct medio_error **err);
 /* Finishes what was answered, lets the client go (never with data unread), removes the socket. */
 MEDIO_API void medio_server_free(struct medio_server *server);
 

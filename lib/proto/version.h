@@ -10,14 +10,14 @@
 struct medio_error;
 
 struct medio_vu_caps {
-	uint64_t max_msg_fds;        /* default 1 */
+	uint64_t max_msg_fds;	     /* default 1 */
 	uint64_t max_data_xfer_size; /* default 1 MiB */
-	uint64_t max_dma_maps;       /* default 65535 */
-	uint64_t pgsizes;            /* default 4096 */
-	bool twin_socket;            /* twin_socket.supported */
-	int64_t twin_fd_index;       /* twin_socket.fd_index, -1 if absent */
+	uint64_t max_dma_maps;	     /* default 65535 */
+	uint64_t pgsizes;	     /* default 4096 */
+	bool twin_socket;	     /* twin_socket.supported */
+	int64_t twin_fd_index;	     /* twin_socket.fd_index, -1 if absent */
 	bool write_multiple;
-	uint64_t migration_pgsize;   /* migration.pgsize, 0 if absent */
+	uint64_t migration_pgsize; /* migration.pgsize, 0 if absent */
 };
 
 /* The defaults of the document, "Capabilities". */

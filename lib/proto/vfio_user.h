@@ -21,7 +21,7 @@ enum medio_vu_cmd {
 	MEDIO_VU_SET_IRQS = 8,
 	MEDIO_VU_REGION_READ = 9,
 	MEDIO_VU_REGION_WRITE = 10,
-	MEDIO_VU_DMA_READ = 11,  /* server to client */
+	MEDIO_VU_DMA_READ = 11,	 /* server to client */
 	MEDIO_VU_DMA_WRITE = 12, /* server to client */
 	MEDIO_VU_RESET = 13,
 	MEDIO_VU_REGION_WRITE_MULTI = 15,
@@ -40,13 +40,13 @@ struct medio_vu_header {
 	uint32_t error; /* errno, valid with MEDIO_VU_ERROR */
 };
 
-#define MEDIO_VU_TYPE_MASK  0xfu
-#define MEDIO_VU_COMMAND    0x0u
-#define MEDIO_VU_REPLY	    0x1u
-#define MEDIO_VU_NO_REPLY   0x10u
-#define MEDIO_VU_ERROR	    0x20u
-#define MEDIO_VU_MAJOR	    0
-#define MEDIO_VU_MINOR	    0
+#define MEDIO_VU_TYPE_MASK 0xfu
+#define MEDIO_VU_COMMAND   0x0u
+#define MEDIO_VU_REPLY	   0x1u
+#define MEDIO_VU_NO_REPLY  0x10u
+#define MEDIO_VU_ERROR	   0x20u
+#define MEDIO_VU_MAJOR	   0
+#define MEDIO_VU_MINOR	   0
 
 /* VERSION: major, minor, then NUL-terminated JSON (may be absent). */
 struct medio_vu_version {
@@ -93,8 +93,8 @@ struct medio_vu_cap_header {
 	uint16_t id, version;
 	uint32_t next; /* from the start of region_info; 0 ends */
 };
-#define MEDIO_VU_CAP_SPARSE_MMAP    1
-#define MEDIO_VU_CAP_MSIX_MAPPABLE  3
+#define MEDIO_VU_CAP_SPARSE_MMAP   1
+#define MEDIO_VU_CAP_MSIX_MAPPABLE 3
 
 struct medio_vu_sparse_mmap {
 	struct medio_vu_cap_header header;
@@ -114,7 +114,7 @@ struct medio_vu_ioeventfd {
 	uint32_t fd_index, type, flags, padding;
 	uint64_t datamatch;
 };
-#define MEDIO_VU_IO_FD_IOEVENTFD 0u
+#define MEDIO_VU_IO_FD_IOEVENTFD     0u
 #define MEDIO_VU_IOEVENTFD_DATAMATCH 1u /* KVM_IOEVENTFD_FLAG_DATAMATCH */
 #define MEDIO_VU_IOEVENTFD_PIO	     2u /* KVM_IOEVENTFD_FLAG_PIO */
 

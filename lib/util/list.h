@@ -37,11 +37,11 @@ static inline void medio_list_remove(struct medio_list *item)
 	medio_list_init(item);
 }
 
-#define medio_container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define medio_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* The current item may be removed in the body. */
-#define medio_list_for_each(item, head)                                                            \
-	for (struct medio_list *item = (head)->next, *item##_next = item->next; item != (head);    \
+#define medio_list_for_each(item, head) \
+	for (struct medio_list *item = (head)->next, *item##_next = item->next; item != (head); \
 		item = item##_next, item##_next = item->next)
 
 #endif

@@ -11,7 +11,8 @@
 struct medio_timers {
 	struct medio_timer **heap; /* armed ones */
 	size_t count, cap;
-	void (*changed)(struct medio_timers *timers); /* one was armed or disarmed; NULL: nobody asks */
+	void (*changed)(
+		struct medio_timers *timers); /* one was armed or disarmed; NULL: nobody asks */
 };
 
 void medio_timers_fini(struct medio_timers *timers);

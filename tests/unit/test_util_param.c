@@ -260,8 +260,7 @@ static void unknown_names_are_answered_with_the_nearest_and_all(void **state)
 	refused(s, "=1", "mtty-2: '=1' is not a parameter; write name=value");
 	refused(s, "", "mtty-2: '' is not a parameter; write name=value");
 	assert_int_equal(medio_params_set(NULL, s, "edu", "x=1", &err), -EINVAL);
-	assert_string_equal(
-		medio_error_text(err), "edu: unknown parameter 'x': there are none");
+	assert_string_equal(medio_error_text(err), "edu: unknown parameter 'x': there are none");
 	medio_error_free(err);
 	assert_int_equal(medio_params_set(params, s, "edu", "x=1", NULL), -EINVAL);
 }
