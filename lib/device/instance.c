@@ -154,6 +154,8 @@ int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
 	inst->log = opts->log;
 	inst->log_opaque = opts->log_opaque;
 	inst->migration.state = MEDIO_MIGRATION_RUNNING;
+	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++)
+		inst->regions[i].fd = -1; /* for a failure before there are regions */
 	medio_list_init(&inst->tokens);
 	medio_list_init(&inst->free_tokens);
 

@@ -172,6 +172,22 @@ int medio_region_read(
 	return piece_read(dev, region, offset, buf, count);
 }
 
+static bool rings(const struct medio_doorbell *bell, uint64_t offset, const void *buf, size_t count)
+{
+	return bell->offset == offset && (!bell->size || bell->size == count) &&
+	       (!bell->has_datamatch || bell->datamatch == medio_get_le(buf, count));
+}
+
+/* Here, and not where the client's write comes in: a filter may have put it off. */
+static void ring(struct medio_instance *inst, unsigned region, uint64_t offset, const void *buf,
+	size_t count)
+{
+	const struct medio_bar *bar = bar_of(inst, region);
+	for (unsigned i = 0; i < bar->num_doorbells; i++)
+		if (rings(&bar->doorbells[i], offset, buf, count))
+			medio_next_doorbell(&inst->chain.head, region, offset);
+}
+
 int medio_region_write(
 	struct medio_dev *dev, unsigned region, uint64_t offset, const void *buf, size_t count)
 {
@@ -180,9 +196,12 @@ int medio_region_write(
 		config_write(inst, offset, buf, count);
 		return 0;
 	}
-	if (plain(inst, region) && dev->down->region_write)
-		return dev->down->region_write(dev, region, offset, buf, count);
-	return piece_write(dev, region, offset, buf, count);
+	int ret = plain(inst, region) && dev->down->region_write
+			  ? dev->down->region_write(dev, region, offset, buf, count)
+			  : piece_write(dev, region, offset, buf, count);
+	if (ret == 0)
+		ring(inst, region, offset, buf, count);
+	return ret;
 }
 
 /* ---- The top: what a transport asks --------------------------------------------------------------- */
@@ -209,26 +228,11 @@ int medio_instance_read(
 	return ret ? ret : medio_next_region_read(&inst->chain.head, region, offset, buf, count);
 }
 
-static bool rings(const struct medio_doorbell *bell, uint64_t offset, const void *buf, size_t count)
-{
-	return bell->offset == offset && (!bell->size || bell->size == count) &&
-	       (!bell->has_datamatch || bell->datamatch == medio_get_le(buf, count));
-}
-
 int medio_instance_write(struct medio_instance *inst, unsigned region, uint64_t offset,
 	const void *buf, size_t count)
 {
 	int ret = check(inst, region, offset, count);
-	if (ret)
-		return ret;
-	ret = medio_next_region_write(&inst->chain.head, region, offset, buf, count);
-	if (ret || region >= MEDIO_NUM_BARS)
-		return ret;
-	const struct medio_bar *bar = bar_of(inst, region);
-	for (unsigned i = 0; i < bar->num_doorbells; i++)
-		if (rings(&bar->doorbells[i], offset, buf, count))
-			medio_next_doorbell(&inst->chain.head, region, offset);
-	return 0;
+	return ret ? ret : medio_next_region_write(&inst->chain.head, region, offset, buf, count);
 }
 
 int medio_instance_region(
@@ -340,8 +344,6 @@ static int make_memory(
 int medio_regions_init(struct medio_instance *inst, struct medio_error **err)
 {
 	const struct medio_msix *msix = &inst->type->irqs.msix;
-	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++)
-		inst->regions[i].fd = -1;
 	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++) {
 		const struct medio_bar *bar = bar_of(inst, i);
 		struct medio_region *r = &inst->regions[i];
