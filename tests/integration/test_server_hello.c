@@ -629,7 +629,8 @@ static void ten_thousand_bad_clients_leave_no_trace(void **state)
 	bed_step(&bed);
 	struct mallinfo2 after = mallinfo2();
 	assert_int_equal(bed_count_fds(), open_fds);
-	assert_true(after.uordblks <= before.uordblks + 1024);
+	/* malloc keeps some freed pieces for later; one byte a client would be more. */
+	assert_true(after.uordblks <= before.uordblks + 4096);
 	client_hello(&good, &bed);
 	assert_int_equal(
 		client_read32(&good, MEDIO_REGION_CONFIG, 0), TOY_DEVICE << 16 | TOY_VENDOR);
