@@ -2,6 +2,7 @@
 #include "serve/conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,10 +159,11 @@ static const char *words(ssize_t err)
 }
 
 /* True: bytes came. The connection may have ended either way. */
-static bool receive(struct medio_conn *conn, bool *more)
+static bool receive(struct medio_conn *conn, bool wait, bool *more)
 {
 	size_t limit = conn->max_message + (conn->stalled ? IN_STALLED : 0);
-	ssize_t n = medio_inbox_receive(&conn->in, conn->fd, limit, more);
+	ssize_t n = wait ? medio_inbox_wait(&conn->in, conn->fd, limit, more)
+			 : medio_inbox_receive(&conn->in, conn->fd, limit, more);
 	if (n > 0)
 		return true;
 	if (n == -EAGAIN)
@@ -261,15 +263,16 @@ static void run(struct medio_conn *conn)
 	time_rest(conn);
 }
 
-/* Take what the socket has. True if there was something. */
-static bool turn(struct medio_conn *conn)
+/* Take what the socket has; wait: and wait for it. True if there was something. */
+static bool turn(struct medio_conn *conn, bool wait)
 {
 	bool more = true;
 	bool any = false;
 	for (int i = 0; i < RECVS_A_TURN && more && conn->state == OPEN; i++) {
 		more = false;
-		if (!receive(conn, &more))
+		if (!receive(conn, wait, &more))
 			break;
+		wait = false;
 		any = true;
 		if (conn->state == OPEN)
 			run(conn);
@@ -307,7 +310,7 @@ static void on_ready(void *opaque, uint32_t events)
 	if (conn->state != OPEN)
 		return;
 	if (conn->events & EPOLLIN && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		turn(conn);
+		turn(conn, false);
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		/* The peer has gone while as much as we keep is waiting, so nothing is read. */
 		conn->eof = true;
@@ -325,7 +328,24 @@ void medio_conn_look(struct medio_conn *conn)
 static bool on_poll(void *opaque)
 {
 	struct medio_conn *conn = opaque;
-	return conn->state == OPEN && conn->events & EPOLLIN && turn(conn);
+	return conn->state == OPEN && conn->events & EPOLLIN && turn(conn, false);
+}
+
+/* Not while something else than the next message is awaited. */
+static bool on_wait(void *opaque)
+{
+	struct medio_conn *conn = opaque;
+	return conn->state == OPEN && !conn->stalled && conn->events == EPOLLIN && turn(conn, true);
+}
+
+/* The fd blocks where no flag says otherwise, and then not for long. */
+static void offer_wait(struct medio_conn *conn)
+{
+	struct timeval limit = { .tv_usec = MEDIO_HOT_WAIT_MS * 1000 };
+	int flags = fcntl(conn->fd, F_GETFL);
+	if (flags >= 0 && fcntl(conn->fd, F_SETFL, flags & ~O_NONBLOCK) == 0 &&
+		setsockopt(conn->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) == 0)
+		medio_watch_set_wait(conn->watch, on_wait);
 }
 
 static void on_timer(void *opaque)
@@ -389,6 +409,7 @@ int medio_conn_new(struct medio_loop *loop, int fd, size_t max_message, unsigned
 		medio_conn_free(conn);
 		return ret;
 	}
+	offer_wait(conn);
 	medio_timer_arm(conn->timer, conn->timeout_ns); /* for its first message */
 	*out = conn;
 	return 0;

@@ -133,7 +133,7 @@ static int make_room(struct medio_inbox *box, size_t limit)
 	return 0;
 }
 
-ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool *more)
+static ssize_t receive(struct medio_inbox *box, int fd, int flags, size_t limit, bool *more)
 {
 	union {
 		char buf[CMSG_SPACE(sizeof(int) * SCM_MAX)];
@@ -151,7 +151,7 @@ ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool 
 		.msg_control = control.buf,
 		.msg_controllen = sizeof(control.buf),
 	};
-	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n = recvmsg(fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
 	size_t from = box->end;
@@ -163,6 +163,16 @@ ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool 
 		ret = -EMFILE;
 	*more = (size_t)n == room;
 	return ret ? ret : n;
+}
+
+ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool *more)
+{
+	return receive(box, fd, MSG_DONTWAIT, limit, more);
+}
+
+ssize_t medio_inbox_wait(struct medio_inbox *box, int fd, size_t limit, bool *more)
+{
+	return receive(box, fd, 0, limit, more);
 }
 
 static int find_group(const struct medio_inbox *box, size_t at)

@@ -64,6 +64,8 @@ static inline size_t medio_inbox_unread(const struct medio_inbox *box)
  *   -ENOMEM, or what recvmsg() says
  */
 ssize_t medio_inbox_receive(struct medio_inbox *box, int fd, size_t limit, bool *more);
+/* The same, blocking if fd does. */
+ssize_t medio_inbox_wait(struct medio_inbox *box, int fd, size_t limit, bool *more);
 
 /* The message at *at bytes behind the first unread one: 1 and *req if it is there as a whole, 0 if
  * not yet, -EBADMSG if its size is less than a header or more than max. */

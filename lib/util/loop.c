@@ -20,9 +20,16 @@
 /* While busy-polling, look at the other fds once in so many rounds of the pollers. */
 #define POLL_ROUNDS_PER_WAIT 32
 
+/* See medio_watch_set_wait(). */
+#define HOT_FIRST    16 /* events of one watch in a row, the first time */
+#define HOT_LAST     (1u << 22)
+#define HOT_LOOK_NS  1000000  /* the others are looked at so often while a watch is hot */
+#define HOT_CLEAR_NS 20000000 /* no timer may be due so soon: a receive's limit is in clock ticks */
+
 struct medio_watch {
 	struct medio_loop *loop;
 	medio_watch_fn *fn;
+	medio_watch_wait_fn *wait; /* NULL: cannot */
 	void *opaque;
 	int fd;
 	uint32_t events;
@@ -48,6 +55,11 @@ struct medio_loop {
 	struct medio_list dead;
 	unsigned depth; /* of nested medio_loop_run_once() */
 	struct medio_watch *stop_watch, *timer_watch;
+	struct {
+		struct medio_watch *watch; /* the one that had the latest events, alone */
+		unsigned streak, need;	   /* times in a row; hot from need on */
+		uint64_t looked_ns;	   /* at the others */
+	} hot;
 };
 
 uint64_t medio_now_ns(void)
@@ -74,6 +86,7 @@ int medio_loop_new(struct medio_loop **out)
 	medio_list_init(&loop->dead);
 	medio_list_init(&loop->pollers);
 	loop->stop_fd = loop->timer_fd = -1;
+	loop->hot.need = HOT_FIRST;
 	int ret = 0;
 	loop->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll_fd < 0)
@@ -124,7 +137,9 @@ struct medio_watch *medio_loop_watch(
 	struct medio_watch *watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		return NULL;
-	*watch = (struct medio_watch){ loop, fn, opaque, fd, events, { NULL, NULL } };
+	*watch = (struct medio_watch){
+		.loop = loop, .fn = fn, .opaque = opaque, .fd = fd, .events = events
+	};
 	medio_list_init(&watch->dead);
 	struct epoll_event ev = { .events = events, .data.ptr = watch };
 	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0) {
@@ -153,6 +168,8 @@ void medio_watch_free(struct medio_watch *watch)
 		return;
 	epoll_ctl(watch->loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 	watch->fn = NULL;
+	if (watch->loop->hot.watch == watch)
+		watch->loop->hot.watch = NULL;
 	if (watch->loop->depth)
 		medio_list_append(&watch->loop->dead, &watch->dead);
 	else
@@ -304,6 +321,56 @@ static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t *le
 	return 0;
 }
 
+/* ---- A hot watch ---------------------------------------------------------------------------- */
+
+void medio_watch_set_wait(struct medio_watch *watch, medio_watch_wait_fn *wait)
+{
+	watch->wait = wait;
+}
+
+/* Events came: of one watch again and again, or of others too? */
+static void note_events(struct medio_loop *loop, const struct epoll_event *events, int n)
+{
+	struct medio_watch *watch = events[0].data.ptr;
+	if (n == 1 && watch == loop->hot.watch) {
+		loop->hot.streak++;
+		return;
+	}
+	/* These may be late. */
+	if (loop->hot.watch && loop->hot.streak >= loop->hot.need && loop->hot.need < HOT_LAST)
+		loop->hot.need *= 8;
+	loop->hot.watch = n == 1 && watch->wait ? watch : NULL;
+	loop->hot.streak = 1;
+}
+
+/*
+ * Wait for the hot watch alone, if there is one and nothing else is due within ns (-1: never).
+ * Returns events of the fds looked at in passing; *ran counts when the watch had something.
+ */
+static int wait_hot(struct medio_loop *loop, struct epoll_event *events, int64_t ns, int *ran)
+{
+	if (!loop->hot.watch || loop->hot.streak < loop->hot.need || loop->depth > 1 ||
+		(ns >= 0 && ns < HOT_CLEAR_NS) ||
+		atomic_load_explicit(&loop->stopping, memory_order_relaxed))
+		return 0;
+	uint64_t now = medio_now_ns();
+	if (now - loop->hot.looked_ns > HOT_LOOK_NS) {
+		int n = wait_events(loop, events, 0);
+		loop->hot.looked_ns = now;
+		if (n)
+			return n;
+	}
+	if (loop->hot.watch->wait(loop->hot.watch->opaque)) {
+		(*ran)++;
+		return 0;
+	}
+	/* It rests. Were others kept waiting? */
+	int n = wait_events(loop, events, 0);
+	if (n == 0)
+		loop->hot.streak = 0;
+	return n;
+}
+
 int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
 {
 	struct epoll_event events[MAX_EVENTS];
@@ -317,12 +384,16 @@ int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
 	loop->depth++;
 	if (loop->poll_ns && ns != 0)
 		n = spin(loop, events, &ns, &ran);
+	else
+		n = wait_hot(loop, events, ns, &ran);
 	if (n == 0 && !ran)
 		n = wait_events(loop, events, ns);
 	if (n < 0) {
 		loop->depth--;
 		return errno == EINTR ? 0 : -errno;
 	}
+	if (n > 0)
+		note_events(loop, events, n);
 	for (int i = 0; i < n; i++) {
 		struct medio_watch *watch = events[i].data.ptr;
 		if (!watch->fn)

@@ -21,6 +21,18 @@ struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn 
 void medio_poller_free(struct medio_poller *poller);
 uint64_t medio_loop_poll(const struct medio_loop *loop);
 
+/*
+ * Receiving is waiting too: an owner that can block in a receive saves the loop from asking epoll
+ * first, one system call in three for a socket that asks and is answered. While a watch's fd has
+ * been the only one with events for a while the loop calls wait instead. It blocks for at most
+ * MEDIO_HOT_WAIT_MS, handles what comes and returns true; false at once if it must not block, or
+ * nothing came. The loop's other fds are late by up to that and a clock tick; each time one is, it
+ * takes eight times as long until this is tried again. Timers are never late.
+ */
+#define MEDIO_HOT_WAIT_MS 4
+typedef bool medio_watch_wait_fn(void *opaque);
+void medio_watch_set_wait(struct medio_watch *watch, medio_watch_wait_fn *wait);
+
 /* Nanoseconds until the first timer is due, -1: none is armed. */
 int64_t medio_loop_deadline(struct medio_loop *loop);
 
