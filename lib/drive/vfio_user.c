@@ -289,8 +289,10 @@ int medio_vu_client_call(struct medio_vu_client *client, const struct medio_vu_c
 		reply = &discarded;
 	deadline = medio_now_ns() + client->timeout_ns;
 	ret = medio_vu_socket_send(client, &header, iov, 2, call->fds, call->nfds);
+	client->plain = call->cmd == MEDIO_VU_REGION_READ || call->cmd == MEDIO_VU_REGION_WRITE;
 	if (!ret)
 		ret = await(client, &header, deadline, reply);
+	client->plain = false;
 	if (ret) {
 		client->dead = true;
 		return ret;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A round trip is one sendmsg and one recvmsg: posted writes go out in front of the request that
+ * A round trip is one send and one receive: posted writes go out in front of the request that
  * follows them, and the receive blocks in the kernel with the socket's own time limit. Everything
  * else (short sends, short receives, the server's requests in between) takes the slower paths.
  */
@@ -15,7 +15,8 @@
 #include "drive/vfio_user_socket.h"
 #include "util/loop.h"
 
-#define POLL_SPINS 64 /* looks at the socket between looks at the clock */
+#define SMALL	   1024 /* bytes of a message that are copied rather than gathered */
+#define POLL_SPINS 64	/* looks at the socket between looks at the clock */
 
 int medio_vu_socket_fail(struct medio_vu_client *client, int ret, const char *fmt, ...)
 {
@@ -63,7 +64,7 @@ static int take_fds(struct medio_vu_client *client, struct msghdr *msg)
 		    : 0;
 }
 
-/* One recvmsg. 0: something came. -EAGAIN, -EINTR, -ECONNRESET, -EPROTO; -ENOBUFS: no room. */
+/* One receive. 0: something came. -EAGAIN, -EINTR, -ECONNRESET, -EPROTO; -ENOBUFS: no room. */
 static int receive(struct medio_vu_client *client, int flags)
 {
 	char control[CMSG_SPACE(sizeof(int) * MEDIO_VU_CLIENT_FDS)]
@@ -78,7 +79,11 @@ static int receive(struct medio_vu_client *client, int flags)
 
 	if (!iov.iov_len)
 		return -ENOBUFS;
-	ssize_t n = recvmsg(client->fd, &msg, flags | MSG_CMSG_CLOEXEC);
+	/* recv() takes less of the kernel's time, some hundredths of a round trip. */
+	if (client->plain)
+		msg.msg_controllen = 0;
+	ssize_t n = client->plain ? recv(client->fd, iov.iov_base, iov.iov_len, flags)
+				  : recvmsg(client->fd, &msg, flags | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? -errno
 							 : medio_vu_socket_fail(client, -ECONNRESET,
@@ -314,6 +319,15 @@ int medio_vu_socket_send_posted(struct medio_vu_client *client)
 	struct iovec iov = { client->out, client->out_len };
 
 	client->out_len = 0;
+	/* As recv() above. What does not go at once goes the long way. */
+	if (iov.iov_len) {
+		ssize_t n = send(
+			client->fd, iov.iov_base, iov.iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == (ssize_t)iov.iov_len)
+			return 0;
+		if (n > 0)
+			iov = (struct iovec){ client->out + n, iov.iov_len - (size_t)n };
+	}
 	return iov.iov_len ? medio_vu_socket_send_all(client, &iov, 1, NULL, 0) : 0;
 }
 
@@ -328,6 +342,16 @@ int medio_vu_socket_send(struct medio_vu_client *client, struct medio_vu_header 
 		ret = medio_vu_socket_send_posted(client);
 		if (ret)
 			return ret;
+	}
+	/* Small messages are copied to where posted writes are: one piece goes faster than three. */
+	if (!nfds && header->size <= SMALL && header->size <= OUT_SIZE - client->out_len) {
+		for (unsigned i = 1; i < pieces + 2; i++) {
+			if (iov[i].iov_len)
+				memcpy(client->out + client->out_len, iov[i].iov_base,
+					iov[i].iov_len);
+			client->out_len += iov[i].iov_len;
+		}
+		return medio_vu_socket_send_posted(client);
 	}
 	if (!client->out_len)
 		return medio_vu_socket_send_all(client, iov + 1, pieces + 1, fds, nfds);

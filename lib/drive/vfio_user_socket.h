@@ -17,6 +17,7 @@ struct medio_vu_client {
 	int fd;
 	uint16_t next_id;
 	bool poll, dead;
+	bool plain; /* no fds are awaited: what comes with any is dropped by the kernel */
 	uint64_t timeout_ns;
 	medio_vu_request_fn *handler;
 	void *opaque;
