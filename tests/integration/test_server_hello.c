@@ -535,6 +535,9 @@ static void a_lack_of_descriptors_is_not_taken_for_none_sent(void **state)
 	struct rlimit was, tight;
 	uint8_t buf[64];
 	struct client c;
+	const char *preload = getenv("LD_PRELOAD");
+	if (preload && strstr(preload, "vgpreload"))
+		skip(); /* valgrind keeps the limit to itself, the kernel never hears of it */
 	int mem = memory_new(4096);
 	client_hello(&c, bed);
 	client_master(&c, true);

@@ -199,8 +199,8 @@ static void timers_run_in_the_order_they_are_due(void **state)
 		clock_init(&clocks[i], loop);
 	}
 	for (unsigned i = 0; i < N; i++)
-		medio_timer_arm(clocks[i].timer, due[i] * 100000ull);
-	uint64_t end = medio_now_ns() + MS;
+		medio_timer_arm(clocks[i].timer, due[i] * 5 * MS);
+	uint64_t end = medio_now_ns() + 46 * MS;
 	while (medio_now_ns() < end) {
 	}
 	assert_int_equal(medio_loop_run_once(loop, 0), N);
