@@ -179,10 +179,10 @@ static void clock_init(struct clock *c, struct medio_loop *loop)
 	assert_false(medio_timer_armed(c->timer));
 }
 
-static void run_for(struct medio_loop *loop, uint64_t ns)
+/* Enough for what is due at once, however slow the machine. */
+static void run_some(struct medio_loop *loop)
 {
-	uint64_t end = medio_now_ns() + ns;
-	while (medio_now_ns() < end)
+	for (int i = 0; i < 20; i++)
 		medio_loop_run_once(loop, 1);
 }
 
@@ -248,14 +248,14 @@ static void a_timer_may_arm_or_free_itself_and_others(void **state)
 	b.victim = &b.timer;
 	medio_timer_arm(a.timer, 0);
 	medio_timer_arm(b.timer, 0);
-	run_for(loop, MS);
+	run_some(loop);
 	assert_int_equal(a.calls, 4);
 	assert_int_equal(b.calls, 1);
 	/* One that is due too is freed before its turn. */
 	a.victim = &c.timer;
 	medio_timer_arm(a.timer, 0);
 	medio_timer_arm(c.timer, 1000);
-	run_for(loop, MS);
+	run_some(loop);
 	assert_null(c.timer);
 	assert_int_equal(c.calls, 0);
 	medio_timer_free(a.timer);
@@ -287,7 +287,7 @@ static void many_timers_come_and_go(void **state)
 		armed += clocks[i].timer && medio_timer_armed(clocks[i].timer);
 		before += clocks[i].calls;
 	}
-	run_for(loop, MS);
+	run_some(loop);
 	for (unsigned i = 0; i < N; i++) {
 		after += clocks[i].calls;
 		medio_timer_free(clocks[i].timer);
