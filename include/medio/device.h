@@ -378,7 +378,8 @@ MEDIO_API void medio_dma_unpin(struct medio_dev *dev, uint64_t iova, unsigned np
  * Answer a region access later. Call from region_read/region_write, keep the token, return
  * MEDIO_DEFERRED. Complete with ret 0 or -errno, and for a read the count bytes of data. The
  * connection handles no later request until then (order is guaranteed by the protocol); other
- * devices do not notice. Completing after the client went is allowed and does nothing.
+ * devices do not notice. The next request may run from within medio_complete(), so call it last.
+ * Completing after the client went is allowed and does nothing.
  */
 struct medio_token;
 MEDIO_API struct medio_token *medio_defer(struct medio_dev *dev);

@@ -98,7 +98,7 @@ struct medio_server_options {
 	mode_t mode;		    /* of the socket file; 0: 0600 */
 	uint32_t max_data_xfer;	    /* bytes, 4096 to 64 MiB; 0: 1 MiB */
 	unsigned client_timeout_ms; /* for VERSION, and for the rest of half a message; 0: 5000 */
-	bool once;		    /* stop the loop when the first client has gone */
+	bool once; /* stop the loop when the first client that agreed on a VERSION has gone */
 };
 
 /*
