@@ -80,12 +80,7 @@ int medio_handle_write(struct medio_session *s, struct medio_request *req)
 		s, access.region, access.offset, req->payload + sizeof(access), access.count);
 	if (ret || req->hdr.flags & MEDIO_VU_NO_REPLY)
 		return ret;
-	void *at = medio_session_reply(s, req, sizeof(access));
-	if (!at)
-		return -ENOMEM;
-	memcpy(at, &access, sizeof(access));
-	medio_session_send(s, req, sizeof(access));
-	return 0;
+	return medio_session_answer(s, req, &access, sizeof(access));
 }
 
 /* Entries are done in order up to the first that fails; the reply says how many were. */
@@ -112,10 +107,5 @@ int medio_handle_write_multi(struct medio_session *s, struct medio_request *req)
 	s->multi_done = 0;
 	if (ret && !multi.wr_cnt)
 		return ret;
-	void *at = medio_session_reply(s, req, sizeof(multi));
-	if (!at)
-		return -ENOMEM;
-	memcpy(at, &multi, sizeof(multi));
-	medio_session_send(s, req, sizeof(multi));
-	return 0;
+	return medio_session_answer(s, req, &multi, sizeof(multi));
 }

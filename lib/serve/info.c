@@ -16,12 +16,7 @@ int medio_handle_info(struct medio_session *s, struct medio_request *req)
 		.num_regions = MEDIO_NUM_REGIONS,
 		.num_irqs = MEDIO_NUM_IRQS,
 	};
-	void *at = medio_session_reply(s, req, sizeof(info));
-	if (!at)
-		return -ENOMEM;
-	memcpy(at, &info, sizeof(info));
-	medio_session_send(s, req, sizeof(info));
-	return 0;
+	return medio_session_answer(s, req, &info, sizeof(info));
 }
 
 /* ---- Regions --------------------------------------------------------------------------------------

@@ -24,12 +24,7 @@ int medio_handle_irq_info(struct medio_session *s, struct medio_request *req)
 		.index = info.index,
 		.count = view.count,
 	};
-	void *at = medio_session_reply(s, req, sizeof(info));
-	if (!at)
-		return -ENOMEM;
-	memcpy(at, &info, sizeof(info));
-	medio_session_send(s, req, sizeof(info));
-	return 0;
+	return medio_session_answer(s, req, &info, sizeof(info));
 }
 
 static bool one_bit(uint32_t flags)

@@ -63,12 +63,7 @@ static int unmap_plain(
 		s->inst, unmap->iova, unmap->size, unmap->flags & MEDIO_VU_UNMAP_ALL, NULL);
 	if (ret)
 		return ret;
-	void *at = medio_session_reply(s, req, sizeof(*unmap));
-	if (!at)
-		return -ENOMEM;
-	memcpy(at, unmap, sizeof(*unmap));
-	medio_session_send(s, req, sizeof(*unmap));
-	return 0;
+	return medio_session_answer(s, req, unmap, sizeof(*unmap));
 }
 
 int medio_handle_dma_unmap(struct medio_session *s, struct medio_request *req)

@@ -73,6 +73,17 @@ void medio_session_send(struct medio_session *s, const struct medio_request *req
 	s->replied = true;
 }
 
+int medio_session_answer(
+	struct medio_session *s, const struct medio_request *req, const void *payload, size_t size)
+{
+	void *at = medio_session_reply(s, req, size);
+	if (!at)
+		return -ENOMEM;
+	memcpy(at, payload, size);
+	medio_session_send(s, req, size);
+	return 0;
+}
+
 /* The header alone: done, or (document, "Header") an error, which has nothing else. */
 static void reply_header(struct medio_session *s, const struct medio_request *req, int err)
 {

@@ -78,6 +78,9 @@ bool medio_request_take(const struct medio_request *req, void *out, size_t size)
  */
 void *medio_session_reply(struct medio_session *s, const struct medio_request *req, size_t size);
 void medio_session_send(struct medio_session *s, const struct medio_request *req, size_t size);
+/* A reply with this payload. 0, -ENOMEM. */
+int medio_session_answer(
+	struct medio_session *s, const struct medio_request *req, const void *payload, size_t size);
 /* Close because of what the client did: `return medio_session_broken(s, "…")`. */
 int medio_session_broken(struct medio_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
