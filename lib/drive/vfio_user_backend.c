@@ -11,38 +11,27 @@
 
 #include "drive/backend.h"
 #include "drive/vfio_user.h"
+#include "drive/vfio_user_backend.h"
 #include "drive/vfio_user_dma.h"
 #include "proto/version.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
-#define FIRST_INFO   1024  /* bytes asked for in the first REGION_INFO; most fit */
-#define MAX_INFO     65536 /* and in the second at most */
-#define MAX_AREAS    1024
-#define FIRST_IO_FDS 16
-#define MAX_IO_FDS   1024
-#define BURST	     64 /* reads of a FIFO register asked at once */
-
-struct session {
-	struct medio_vu_client *client;
-	struct medio_vu_caps caps; /* the server's */
-};
-
-static struct medio_vu_client *client_of(const struct medio_card *card)
-{
-	return ((struct session *)card->backend_state)->client;
-}
+#define FIRST_INFO 1024	 /* bytes asked for in the first REGION_INFO; most fit */
+#define MAX_INFO   65536 /* and in the second at most */
+#define MAX_AREAS  1024
+#define BURST	   64 /* reads of a FIFO register asked at once */
 
 static const char *session_words(const struct medio_card *card)
 {
-	return medio_vu_client_words(client_of(card));
+	return medio_vu_client_words(medio_vu_client_of(card));
 }
 
 /* ---- Open -------------------------------------------------------------------------------------- */
 
 static int get_info(struct medio_card *card, struct medio_error **err)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_device_info info = { .argsz = sizeof(info) };
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_GET_INFO,
@@ -73,7 +62,7 @@ static int get_info(struct medio_card *card, struct medio_error **err)
 
 static int negotiate(struct medio_card *card, uint32_t max, struct medio_error **err)
 {
-	struct session *session = card->backend_state;
+	struct medio_vu_session *session = card->backend_state;
 	struct medio_vu_caps offer;
 	int ret;
 
@@ -92,7 +81,7 @@ static int negotiate(struct medio_card *card, uint32_t max, struct medio_error *
 
 static void session_close(struct medio_card *card)
 {
-	struct session *session = card->backend_state;
+	struct medio_vu_session *session = card->backend_state;
 
 	medio_vu_client_flush(session->client);
 	medio_vu_client_free(session->client);
@@ -109,7 +98,7 @@ static int session_open(struct medio_card *card, const char *address, int fd,
 		.poll = opts->poll,
 	};
 	_cleanup_close_ int owned = fd;
-	_cleanup_free_ struct session *session = calloc(1, sizeof(*session));
+	_cleanup_free_ struct medio_vu_session *session = calloc(1, sizeof(*session));
 	int ret;
 
 	if (!session)
@@ -230,7 +219,7 @@ static int make_whole_area(struct medio_card_region *view)
 static int session_region(
 	struct medio_card *card, unsigned index, struct medio_card_region_state *out)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_card_region view = { 0 };
 	struct medio_vu_region_info info;
 	struct medio_vu_message reply;
@@ -280,7 +269,7 @@ static int check_access_reply(struct medio_vu_client *client, const char *what,
 static int session_read(
 	struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_REGION_READ,
@@ -301,7 +290,7 @@ static int session_read(
 static int read_burst(
 	struct medio_card *card, unsigned region, uint64_t offset, uint8_t *buf, unsigned count)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_region_access access = { offset, region, 1 };
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_REGION_READ,
@@ -346,7 +335,7 @@ static int session_read_rep(
 static int session_write(
 	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_REGION_WRITE,
@@ -373,105 +362,12 @@ static int session_post(
 		.data_size = count,
 	};
 
-	return medio_vu_client_post(client_of(card), &call);
+	return medio_vu_client_post(medio_vu_client_of(card), &call);
 }
 
 static int session_flush(struct medio_card *card)
 {
-	return medio_vu_client_flush(client_of(card));
-}
-
-/* ---- Doorbells --------------------------------------------------------------------------------- */
-
-static int ask_io_fds(struct medio_vu_client *client, unsigned region, uint32_t count,
-	struct medio_vu_io_fds *head, struct medio_vu_message *reply)
-{
-	*head = (struct medio_vu_io_fds){
-		.argsz = (uint32_t)(sizeof(*head) + count * sizeof(struct medio_vu_ioeventfd)),
-		.index = region,
-	};
-	uint32_t argsz = head->argsz;
-	struct medio_vu_call call = {
-		.cmd = MEDIO_VU_GET_REGION_IO_FDS,
-		.payload = head,
-		.size = sizeof(*head),
-	};
-	int ret = medio_vu_client_call(client, &call, reply);
-
-	if (ret)
-		return ret;
-	if (reply->size < sizeof(*head) || reply->size > argsz)
-		return medio_vu_client_fault(
-			client, "IO_FDS: a reply of %zu bytes, %u asked for", reply->size, argsz);
-	memcpy(head, reply->payload, sizeof(*head));
-	return 0;
-}
-
-/* One doorbell out of the reply; entries may share a file descriptor, so each gets its own. */
-static int get_doorbell(struct medio_vu_client *client, const struct medio_vu_message *reply,
-	unsigned i, struct medio_card_doorbell *out)
-{
-	struct medio_vu_ioeventfd entry;
-
-	memcpy(&entry, reply->payload + sizeof(struct medio_vu_io_fds) + i * sizeof(entry),
-		sizeof(entry));
-	if (entry.fd_index >= reply->nfds)
-		return medio_vu_client_fault(
-			client, "IO_FDS: fd %u of %u", entry.fd_index, reply->nfds);
-	int fd = fcntl(reply->fds[entry.fd_index], F_DUPFD_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	*out = (struct medio_card_doorbell){
-		.offset = entry.offset,
-		.size = entry.size,
-		.fd = fd,
-		.has_datamatch = entry.flags & MEDIO_VU_IOEVENTFD_DATAMATCH,
-		.datamatch = entry.datamatch,
-	};
-	return 0;
-}
-
-static int session_doorbells(
-	struct medio_card *card, unsigned region, struct medio_card_doorbell **out, unsigned *count)
-{
-	struct medio_vu_client *client = client_of(card);
-	struct medio_card_doorbell *list;
-	struct medio_vu_message reply;
-	struct medio_vu_io_fds head;
-	unsigned n = 0;
-	int ret = ask_io_fds(client, region, FIRST_IO_FDS, &head, &reply);
-	size_t need = (head.argsz - sizeof(head)) / sizeof(struct medio_vu_ioeventfd);
-
-	if (!ret && need > FIRST_IO_FDS && head.argsz >= sizeof(head)) {
-		if (need > MAX_IO_FDS)
-			return medio_vu_client_fault(client, "IO_FDS: %u bytes", head.argsz);
-		ret = ask_io_fds(client, region, (uint32_t)need, &head, &reply);
-	}
-	if (!ret && head.count > (reply.size - sizeof(head)) / sizeof(struct medio_vu_ioeventfd))
-		ret = medio_vu_client_fault(
-			client, "IO_FDS: %u sub-regions in %zu bytes", head.count, reply.size);
-	if (ret)
-		return ret;
-	list = calloc(head.count + 1, sizeof(*list));
-	if (!list)
-		return -ENOMEM;
-	for (; !ret && n < head.count; n++) {
-		struct medio_vu_ioeventfd entry;
-		memcpy(&entry, reply.payload + sizeof(head) + n * sizeof(entry), sizeof(entry));
-		/* Shared-memory doorbells are not offered to drivers yet: leave them out. */
-		if (entry.type != MEDIO_VU_IO_FD_IOEVENTFD)
-			continue;
-		ret = get_doorbell(client, &reply, n, &list[*count]);
-		*count += !ret;
-	}
-	if (ret) {
-		while (*count)
-			close(list[--*count].fd);
-		free(list);
-		return ret;
-	}
-	*out = list;
-	return 0;
+	return medio_vu_client_flush(medio_vu_client_of(card));
 }
 
 /* ---- DMA --------------------------------------------------------------------------------------- */
@@ -479,7 +375,7 @@ static int session_doorbells(
 static int session_dma_map(
 	struct medio_card *card, const struct medio_mapping *mapping, int fd, uint64_t offset)
 {
-	struct session *session = card->backend_state;
+	struct medio_vu_session *session = card->backend_state;
 	struct medio_vu_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = mapping->prot, /* the same bits: MEDIO_VU_MAP_READ, _WRITE */
@@ -510,88 +406,7 @@ static int session_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t si
 		.size = sizeof(unmap),
 	};
 
-	return medio_vu_client_call(client_of(card), &call, NULL);
-}
-
-/* ---- Interrupts -------------------------------------------------------------------------------- */
-
-static int session_irq(struct medio_card *card, unsigned index, struct medio_card_irq *out)
-{
-	struct medio_vu_client *client = client_of(card);
-	struct medio_vu_irq_info info = { .argsz = sizeof(info), .index = index };
-	struct medio_vu_call call = {
-		.cmd = MEDIO_VU_GET_IRQ_INFO,
-		.payload = &info,
-		.size = sizeof(info),
-	};
-	struct medio_vu_message reply;
-	int ret = medio_vu_client_call(client, &call, &reply);
-
-	if (ret)
-		return ret;
-	if (reply.size < sizeof(info))
-		return medio_vu_client_fault(client, "IRQ_INFO: a reply of %zu bytes", reply.size);
-	memcpy(&info, reply.payload, sizeof(info));
-	if (info.index != index || info.count > MEDIO_CARD_MAX_VECTORS)
-		return medio_vu_client_fault(client,
-			"IRQ_INFO: interrupt %u asked for, %u with %u vectors answered", index,
-			info.index, info.count);
-	*out = (struct medio_card_irq){
-		.count = info.count,
-		.maskable = info.flags & MEDIO_VU_IRQ_MASKABLE,
-		.automasked = info.flags & MEDIO_VU_IRQ_AUTOMASKED,
-		.noresize = info.flags & MEDIO_VU_IRQ_NORESIZE,
-	};
-	return 0;
-}
-
-static int send_irqs(struct medio_card *card, struct medio_vu_irq_set *set, const int *fds)
-{
-	struct medio_vu_call call = {
-		.cmd = MEDIO_VU_SET_IRQS,
-		.payload = set,
-		.size = sizeof(*set),
-		.fds = fds,
-		.nfds = fds ? set->count : 0,
-	};
-
-	return medio_vu_client_call(client_of(card), &call, NULL);
-}
-
-/*
- * "VFIO_USER_DEVICE_SET_IRQS": eventfds travel beside the message and an absent one cannot, so a
- * message names a run of vectors that all get one, or all lose theirs (no fds at all). A run is
- * at most what the server takes in a message.
- */
-static int session_irq_set(struct medio_card *card, unsigned index, uint32_t flags, uint32_t start,
-	uint32_t count, const int *fds)
-{
-	struct session *session = card->backend_state;
-	uint64_t most = session->caps.max_msg_fds < MEDIO_VU_CLIENT_FDS ? session->caps.max_msg_fds
-									: MEDIO_VU_CLIENT_FDS;
-	struct medio_vu_irq_set set = {
-		.argsz = sizeof(set),
-		.flags = flags,
-		.index = index,
-		.start = start,
-		.count = count,
-	};
-
-	if (!(flags & MEDIO_CARD_IRQ_EVENTFD) || !fds)
-		return send_irqs(card, &set, NULL);
-	if (!most)
-		return medio_card_fail(card, ENOTSUP, "the server takes no file descriptors");
-	for (uint32_t i = 0; i < count; i += set.count) {
-		bool some = fds[i] >= 0;
-		for (set.count = 1; i + set.count < count && set.count < most; set.count++)
-			if ((fds[i + set.count] >= 0) != some)
-				break;
-		set.start = start + i;
-		int ret = send_irqs(card, &set, some ? fds + i : NULL);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return medio_vu_client_call(medio_vu_client_of(card), &call, NULL);
 }
 
 /* ---- The rest ---------------------------------------------------------------------------------- */
@@ -600,13 +415,13 @@ static int session_reset(struct medio_card *card)
 {
 	struct medio_vu_call call = { .cmd = MEDIO_VU_RESET };
 
-	return medio_vu_client_call(client_of(card), &call, NULL);
+	return medio_vu_client_call(medio_vu_client_of(card), &call, NULL);
 }
 
 static int session_feature(
 	struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap, size_t *got)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_feature head = { .flags = flags };
 	size_t most = cap > size ? cap : size;
 	struct medio_vu_call call = {
@@ -643,7 +458,7 @@ static int session_feature(
 
 static int session_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got)
 {
-	struct medio_vu_client *client = client_of(card);
+	struct medio_vu_client *client = medio_vu_client_of(card);
 	struct medio_vu_mig_data head = { (uint32_t)(sizeof(head) + cap), (uint32_t)cap };
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_MIG_DATA_READ,
@@ -678,17 +493,17 @@ static int session_mig_write(struct medio_card *card, const void *buf, size_t si
 		.data_size = size,
 	};
 
-	return medio_vu_client_call(client_of(card), &call, NULL);
+	return medio_vu_client_call(medio_vu_client_of(card), &call, NULL);
 }
 
 static int session_fd(const struct medio_card *card)
 {
-	return medio_vu_client_fd(client_of(card));
+	return medio_vu_client_fd(medio_vu_client_of(card));
 }
 
 static int session_process(struct medio_card *card)
 {
-	return medio_vu_client_process(client_of(card));
+	return medio_vu_client_process(medio_vu_client_of(card));
 }
 
 const struct medio_backend medio_backend_vfio_user = {
@@ -696,8 +511,8 @@ const struct medio_backend medio_backend_vfio_user = {
 	.open = session_open,
 	.close = session_close,
 	.region = session_region,
-	.irq = session_irq,
-	.doorbells = session_doorbells,
+	.irq = medio_vu_backend_irq,
+	.doorbells = medio_vu_backend_doorbells,
 	.read = session_read,
 	.read_rep = session_read_rep,
 	.write = session_write,
@@ -705,7 +520,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.flush = session_flush,
 	.dma_map = session_dma_map,
 	.dma_unmap = session_dma_unmap,
-	.irq_set = session_irq_set,
+	.irq_set = medio_vu_backend_irq_set,
 	.reset = session_reset,
 	.feature = session_feature,
 	.mig_read = session_mig_read,
