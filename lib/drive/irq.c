@@ -137,12 +137,21 @@ int medio_card_irq_wait(
 	int fd = medio_card_irq_fd(card, index, vector);
 	uint64_t deadline = medio_now_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000;
 	int ret = fd < 0 ? fd : medio_card_flush(card);
+	bool processed = false;
 
 	while (!ret) {
 		uint64_t count, now;
 		if (read(fd, &count, sizeof(count)) == sizeof(count)) {
 			*events = count;
 			return 0;
+		}
+		/* A request may have come with an earlier answer: poll() would not tell of it. */
+		if (!processed) {
+			ret = medio_card_process(card);
+			processed = true;
+			if (ret > 0)
+				ret = 0;
+			continue;
 		}
 		now = medio_now_ns();
 		if (timeout_ms >= 0 && now >= deadline)

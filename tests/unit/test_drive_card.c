@@ -713,6 +713,30 @@ static void waiting_for_an_interrupt_answers_dma_and_sees_the_end(void **state)
 	script_close(&s);
 }
 
+static void waiting_answers_what_came_behind_an_earlier_reply(void **state)
+{
+	struct medio_vu_region_access access;
+	struct medio_vu_irq_set set;
+	struct script s;
+	uint64_t events;
+	uint32_t value;
+
+	script_open(&s);
+	know_region(&s, 4096);
+	know_irq(&s, MEDIO_CARD_INTX, 1);
+	answer(&s, MEDIO_VU_SET_IRQS, NULL, 0);
+	assert_int_equal(medio_card_irq_open(s.card, MEDIO_CARD_INTX, 1), 0);
+	close(sent(&s, MEDIO_VU_SET_IRQS, &set, sizeof(set)));
+	/* One receive brings both. */
+	answer_access(&s, MEDIO_VU_REGION_READ, 0, 4, "abcd");
+	ask(&s, MEDIO_VU_DMA_READ, 0, 8, NULL, 0);
+	assert_int_equal(medio_card_read32(s.card, 0, 0, &value), 0);
+	sent(&s, MEDIO_VU_REGION_READ, &access, sizeof(access));
+	assert_int_equal(medio_card_irq_wait(s.card, MEDIO_CARD_INTX, 0, 0, &events), -ETIMEDOUT);
+	answered(&s, MEDIO_VU_DMA_READ, ENODEV);
+	script_close(&s);
+}
+
 static void eventfds_are_sent_in_runs_the_server_can_take(void **state)
 {
 	struct medio_vu_irq_set set;
@@ -853,6 +877,7 @@ int main(void)
 		cmocka_unit_test(the_servers_dma_is_answered_within_bounds_and_permissions),
 		cmocka_unit_test(opened_vectors_are_waited_for_and_disabled),
 		cmocka_unit_test(waiting_for_an_interrupt_answers_dma_and_sees_the_end),
+		cmocka_unit_test(waiting_answers_what_came_behind_an_earlier_reply),
 		cmocka_unit_test(eventfds_are_sent_in_runs_the_server_can_take),
 		cmocka_unit_test(doorbells_get_fds_of_their_own),
 		cmocka_unit_test(features_and_migration_carry_their_data),
