@@ -23,6 +23,11 @@ struct plan {
 	const char *folder; /* of their sockets; NULL: they have none */
 };
 
+struct made {
+	struct medio_instance *inst;
+	struct medio_server *server; /* NULL: without a socket */
+};
+
 /* What the process reports in shared->result. */
 enum { HEAP, RESIDENT, TIME, FLAT, NUM_RESULTS };
 
@@ -49,17 +54,17 @@ static double heap(void)
 	return (double)(info.uordblks + info.hblkhd);
 }
 
-static void make(const struct plan *plan, unsigned i, struct medio_loop *loop,
-	struct medio_instance **inst, struct medio_server **server)
+static void make(const struct plan *plan, unsigned i, struct medio_loop *loop, struct made *made)
 {
 	const struct medio_instance_options opts = { .log = no_log };
 	char path[100];
 
-	medio_bench_check(medio_instance_new(loop, plan->type, &opts, inst, NULL), "instance");
+	medio_bench_check(
+		medio_instance_new(loop, plan->type, &opts, &made->inst, NULL), "instance");
 	if (!plan->folder)
 		return;
 	snprintf(path, sizeof(path), "%s/%u", plan->folder, i);
-	medio_bench_check(medio_server_new(*inst, path, NULL, server, NULL), "server");
+	medio_bench_check(medio_server_new(made->inst, path, NULL, &made->server, NULL), "server");
 }
 
 static void measure(int fd, struct medio_bench_shared *shared, void *opaque)
@@ -67,8 +72,7 @@ static void measure(int fd, struct medio_bench_shared *shared, void *opaque)
 	const struct plan *plan = opaque;
 	unsigned count = plan->count, parts = count < PARTS ? 1 : PARTS;
 	struct medio_loop *loop;
-	struct medio_instance **insts = medio_bench_alloc(count * sizeof(*insts));
-	struct medio_server **servers = medio_bench_alloc(count * sizeof(*servers));
+	struct made *made = medio_bench_alloc(count * sizeof(*made));
 	uint64_t times[PARTS + 1];
 
 	(void)fd;
@@ -77,7 +81,7 @@ static void measure(int fd, struct medio_bench_shared *shared, void *opaque)
 	times[0] = medio_now_ns();
 	for (unsigned p = 0; p < parts; p++) {
 		for (unsigned i = count * p / parts; i < count * (p + 1) / parts; i++)
-			make(plan, i, loop, &insts[i], &servers[i]);
+			make(plan, i, loop, &made[i]);
 		times[p + 1] = medio_now_ns();
 	}
 	shared->result[HEAP] = (heap() - heap_before) / count / 1024;
@@ -88,12 +92,11 @@ static void measure(int fd, struct medio_bench_shared *shared, void *opaque)
 		shared->result[FLAT] = (double)(times[parts] - times[parts - 1]) /
 				       (double)(times[2] - times[1]);
 	for (unsigned i = 0; i < count; i++) {
-		medio_server_free(servers[i]);
-		medio_instance_free(insts[i]);
+		medio_server_free(made[i].server);
+		medio_instance_free(made[i].inst);
 	}
 	medio_loop_free(loop);
-	free(insts);
-	free(servers);
+	free(made);
 }
 
 static void put(struct medio_report *r, const struct plan *plan, const char *what, const char *unit,
@@ -153,7 +156,9 @@ static int run(struct medio_report *r)
 	static const struct medio_device_ops no_ops;
 	unsigned most = medio_report_count(r, 10000, 1000);
 	unsigned allowed = sockets();
-	char folder[] = "/tmp/medio-bench-XXXXXX";
+	/* Where sockets live is memory, as /run is: a disk's journal is not what we measure. */
+	char in_memory[] = "/dev/shm/medio-bench-XXXXXX", on_disk[] = "/tmp/medio-bench-XXXXXX";
+	char *folder = access("/dev/shm", W_OK) == 0 ? in_memory : on_disk;
 	/* The device under test without its registers: MSI-X with 64 vectors, MSI, PCIe, PM. */
 	struct medio_type rich = medio_bench_type;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The server's system calls, counted by tracing its process: a thread stops it at each, while this
- * one makes a known number of requests.
+ * one makes a known number of requests. That slows it down more than tenfold, so that the looks it
+ * takes at its other fds once a millisecond come every dozen requests: the goal leaves room for them.
  */
 #include "bench.h"
 
@@ -112,11 +113,11 @@ static int run(struct medio_report *r)
 	static const struct medio_figure reads = { .name = "of the server for a read",
 		.unit = "calls",
 		.kind = MEDIO_AT_MOST,
-		.goal = 2.1 };
+		.goal = 2.2 };
 	static const struct medio_figure writes = { .name = "of the server for a write",
 		.unit = "calls",
 		.kind = MEDIO_AT_MOST,
-		.goal = 2.1 };
+		.goal = 2.2 };
 	static const struct medio_figure posts = { .name = "of the server for a posted write",
 		.unit = "calls",
 		.kind = MEDIO_AT_MOST,
