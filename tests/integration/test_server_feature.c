@@ -355,7 +355,7 @@ static void state_moves_from_one_card_to_another(void **state)
 	struct bed *bed = *state, other;
 	struct client c, d;
 	uint8_t stream[16384];
-	uint32_t size = 0, got;
+	uint32_t size = 0, got = 0;
 	bed_open(&other, NULL);
 	client_hello(&c, bed);
 	client_hello(&d, &other);
