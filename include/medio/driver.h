@@ -269,8 +269,9 @@ MEDIO_API int medio_card_irq_disable(struct medio_card *card, unsigned index);
 
 /*
  * Over vfio-user a device reaches memory that it cannot map by asking. The requests are answered
- * while any call waits; a program that waits elsewhere polls this fd for reading and calls
- * medio_card_process(). -1: this backend never asks.
+ * while any call waits. A program that waits elsewhere calls medio_card_process() before it polls this
+ * fd for reading (a request may have come behind the answer to its last call, and is then no longer in
+ * the fd), and again when the fd is ready. -1: this backend never asks.
  */
 MEDIO_API int medio_card_fd(const struct medio_card *card);
 /* Answer what has been asked, without waiting. Returns the number of requests, or -errno. */
