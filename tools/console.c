@@ -258,6 +258,24 @@ static int talk(struct console *con, const struct options *opts)
 	return ret;
 }
 
+/* Which BARs could be ports instead: those that hold eight registers. None is touched. */
+static int no_port(struct console *con, unsigned port)
+{
+	char known[32] = "";
+	size_t used = 0;
+
+	for (unsigned n = 0; n <= MEDIO_CARD_BAR5; n++) {
+		struct medio_card_region region;
+
+		if (n == port || medio_card_get_region(con->card, n, &region) || region.size < 8)
+			continue;
+		used += (size_t)snprintf(
+			known + used, sizeof(known) - used, "%s%u", used ? ", " : "", n);
+	}
+	return medio_command_fail(con->cmd, "%s: no serial port %u; %s%s", con->uri, port,
+		used ? "there may be ones at " : "no BAR is large enough for one", known);
+}
+
 static int run(
 	const struct medio_command *cmd, void *options_, const struct medio_option_list *args)
 {
@@ -279,8 +297,7 @@ static int run(
 	}
 	int ret = uart16550_open(con.card, (unsigned)opts->port, &con.uart);
 	if (ret == -ENODEV)
-		ret = medio_command_fail(
-			cmd, "%s: no serial port %u", con.uri, (unsigned)opts->port);
+		ret = no_port(&con, (unsigned)opts->port);
 	else if (ret)
 		ret = card_error(&con, ret);
 	else

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Names here are parameters, types and commands; nothing longer is compared. */
 #define MAX_LEN 63
@@ -66,6 +67,9 @@ const char *medio_nearest(const char *typed, const char *const *names, size_t co
 		if (name_len > MAX_LEN)
 			continue;
 		d = distance(typed, len, names[i], name_len);
+		/* The first letters of a name mean it, however many are left out. */
+		if (len > 1 && d > 1 && strncasecmp(typed, names[i], len) == 0)
+			d = 1;
 		if (d <= limit && (!best || d < best_distance)) {
 			best = names[i];
 			best_distance = d;

@@ -26,6 +26,7 @@ expect 2 'Usage: medio COMMAND'
 expect 0 'Usage: medio COMMAND' --help
 expect 0 'medio ' --version
 expect 2 'did you mean lspci?' lspc
+expect 2 'did you mean lspci?' lsp
 expect 2 'no command' frobnicate-everything
 expect 0 'Usage: medio lspci' lspci --help
 expect 0 'Usage: medio lspci' lspci -vh /nowhere

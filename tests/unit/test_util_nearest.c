@@ -26,6 +26,7 @@ static void one_slip_is_understood(void **state)
 	assert_string_equal(near("MTTY-2"), "mtty-2");	       /* shouted */
 	assert_string_equal(near("virtoi-bkl"), "virtio-blk"); /* swapped twice */
 	assert_string_equal(near("ed"), "edu");
+	assert_string_equal(near("virt"), "virtio-blk"); /* the rest left out */
 }
 
 static void the_nearer_wins_and_the_first_of_equals(void **state)
