@@ -72,17 +72,45 @@ static void reset_waits_until_the_device_is_quiet(void **state)
 	client_close(&c);
 }
 
+static uint8_t capability(struct client *c, uint8_t id)
+{
+	uint8_t at = 0, head[2] = { 0 };
+	assert_int_equal(client_read(c, MEDIO_REGION_CONFIG, PCI_CAPABILITY_LIST, &at, 1), 0);
+	while (head[0] != id) {
+		at = head[1] ? head[1] : at;
+		assert_int_equal(client_read(c, MEDIO_REGION_CONFIG, at, head, 2), 0);
+	}
+	return at;
+}
+
+static void the_return_from_d3hot_resets_and_in_it_there_is_no_dma(void **state)
+{
+	struct bed *bed = *state;
+	struct client c;
+	uint8_t byte;
+	int fd = memory_new(0x1000);
+	client_hello(&c, bed);
+	uint8_t pm = capability(&c, PCI_CAP_ID_PM);
+	client_master(&c, true);
+	assert_int_equal(client_map(&c, 0, 0x1000, MAP_RW, fd, 0), 0);
+	assert_int_equal(medio_dma_read(bed->toy->dev, 0, &byte, 1), 0);
+	uint16_t d3hot = 3, d0 = 0;
+	assert_int_equal(client_write(&c, MEDIO_REGION_CONFIG, pm + PCI_PM_CTRL, &d3hot, 2), 0);
+	assert_int_equal(medio_dma_read(bed->toy->dev, 0, &byte, 1), -ENODEV);
+	assert_null(strstr(bed->toy->log, "reset"));
+	assert_int_equal(client_write(&c, MEDIO_REGION_CONFIG, pm + PCI_PM_CTRL, &d0, 2), 0);
+	assert_non_null(strstr(bed->toy->log, "reset 2;"));
+	assert_int_equal(client_read32(&c, MEDIO_REGION_CONFIG, PCI_COMMAND) & 0xffff, 0);
+	client_close(&c);
+	close(fd);
+}
+
 static void an_flr_resets_config_and_device(void **state)
 {
 	struct bed *bed = *state;
 	struct client c;
-	uint8_t at = 0, head[2] = { 0 };
 	client_hello(&c, bed);
-	assert_int_equal(client_read(&c, MEDIO_REGION_CONFIG, PCI_CAPABILITY_LIST, &at, 1), 0);
-	while (head[0] != PCI_CAP_ID_EXP) {
-		at = head[1] ? head[1] : at;
-		assert_int_equal(client_read(&c, MEDIO_REGION_CONFIG, at, head, 2), 0);
-	}
+	uint8_t at = capability(&c, PCI_CAP_ID_EXP);
 	client_master(&c, true);
 	uint16_t flr = PCI_EXP_DEVCTL_BCR_FLR;
 	assert_int_equal(go(&c, MEDIO_MIGRATION_STOP), 0);
@@ -458,6 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BED_TEST(reset_waits_until_the_device_is_quiet),
 		BED_TEST(an_flr_resets_config_and_device),
+		BED_TEST(the_return_from_d3hot_resets_and_in_it_there_is_no_dma),
 		BED_TEST(features_that_exist_can_be_probed),
 		BED_TEST(a_feature_cut_short_names_what_it_needs),
 		BED_TEST(what_the_device_writes_is_reported_once),
