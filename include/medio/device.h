@@ -219,7 +219,8 @@ struct medio_device_ops {
 		struct medio_dev *dev, unsigned region, uint64_t offset, void *buf, size_t count);
 	int (*region_write)(struct medio_dev *dev, unsigned region, uint64_t offset,
 		const void *buf, size_t count);
-	/* A doorbell rang through its eventfd (the value is not known). */
+	/* A doorbell rang: through its eventfd (the value is not known), or by a write, after
+	 * region_write had it. */
 	void (*doorbell)(struct medio_dev *dev, unsigned region, uint64_t offset);
 	/* Config bytes changed by the client, after the library applied them. */
 	void (*config_changed)(struct medio_dev *dev, unsigned offset, size_t count);

@@ -24,8 +24,7 @@ struct medio_region_view {
 	unsigned num_areas;
 	const struct medio_doorbell *doorbells;
 	unsigned num_doorbells;
-	bool io_ports;	 /* an I/O BAR */
-	bool msix_table; /* the MSI-X table lies in it */
+	bool io_ports; /* an I/O BAR */
 };
 
 /* Called by the instance, on the loop's thread, towards whichever transport is attached. */

@@ -251,8 +251,6 @@ int medio_instance_region(
 	view->fd = inst->regions[region].fd;
 	view->doorbells = bar->doorbells;
 	view->num_doorbells = bar->num_doorbells;
-	view->msix_table = inst->type->irqs.msix.vectors &&
-			   inst->type->irqs.msix.table_bar == region;
 	return 0;
 }
 

@@ -93,8 +93,7 @@ struct medio_vu_cap_header {
 	uint16_t id, version;
 	uint32_t next; /* from the start of region_info; 0 ends */
 };
-#define MEDIO_VU_CAP_SPARSE_MMAP   1
-#define MEDIO_VU_CAP_MSIX_MAPPABLE 3
+#define MEDIO_VU_CAP_SPARSE_MMAP 1
 
 struct medio_vu_sparse_mmap {
 	struct medio_vu_cap_header header;

@@ -69,18 +69,7 @@ static int reply(struct medio_session *s, const struct medio_request *req, size_
 /* The error reply goes out before the connection closes, so the client can say why. */
 static int refuse(struct medio_session *s, const struct medio_request *req, int err)
 {
-	struct medio_vu_header hdr = {
-		.id = req->hdr.id,
-		.cmd = req->hdr.cmd,
-		.size = sizeof(hdr),
-		.flags = MEDIO_VU_REPLY | MEDIO_VU_ERROR,
-		.error = (uint32_t)err,
-	};
-	void *at = medio_conn_reserve(s->conn, sizeof(hdr));
-	if (at) {
-		memcpy(at, &hdr, sizeof(hdr));
-		medio_conn_commit(s->conn, sizeof(hdr));
-	}
+	medio_session_reply_header(s, req, err);
 	return MEDIO_SESSION_CLOSE;
 }
 

@@ -84,8 +84,7 @@ int medio_session_answer(
 	return 0;
 }
 
-/* The header alone: done, or (document, "Header") an error, which has nothing else. */
-static void reply_header(struct medio_session *s, const struct medio_request *req, int err)
+void medio_session_reply_header(struct medio_session *s, const struct medio_request *req, int err)
 {
 	if (req->hdr.flags & MEDIO_VU_NO_REPLY)
 		return;
@@ -131,7 +130,7 @@ static enum medio_conn_verdict on_message(void *opaque, struct medio_request *re
 	if (medio_conn_reserved(s->conn))
 		medio_conn_release(s->conn);
 	if (!s->replied && ret <= 0 && (req->hdr.flags & MEDIO_VU_TYPE_MASK) == MEDIO_VU_COMMAND)
-		reply_header(s, req, -ret);
+		medio_session_reply_header(s, req, -ret);
 	if (s->poisoned && ret != MEDIO_SESSION_CLOSE)
 		ret = medio_session_broken(
 			s, "it took back memory that it had mapped (its file was truncated)");

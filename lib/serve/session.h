@@ -81,6 +81,8 @@ void medio_session_send(struct medio_session *s, const struct medio_request *req
 /* A reply with this payload. 0, -ENOMEM. */
 int medio_session_answer(
 	struct medio_session *s, const struct medio_request *req, const void *payload, size_t size);
+/* The header alone: done (err 0), or an error, which has nothing else (document, "Header"). */
+void medio_session_reply_header(struct medio_session *s, const struct medio_request *req, int err);
 /* Close because of what the client did: `return medio_session_broken(s, "…")`. */
 int medio_session_broken(struct medio_session *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The public half is declared in <medio/error.h>; it comes first for its visibility. */
-#include <medio/error.h>
-
-#include "util/cleanup.h"
 #include "util/error.h"
+#include "util/cleanup.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 #include <stdarg.h>
 
-struct medio_error;
+#include <medio/error.h>
 
 /*
  * Store words in *out (if out is not NULL) and return -errnum: `return medio_error_set(err, EINVAL,
@@ -15,10 +15,8 @@ int medio_error_set(struct medio_error **out, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 int medio_error_setv(struct medio_error **out, int errnum, const char *fmt, va_list ap)
 	__attribute__((format(printf, 3, 0)));
-/* Put "prefix: " before the words of *out. Returns -errnum of the set that made it is kept by the caller. */
+/* Put "prefix: " before the words of *out, if there are any. */
 void medio_error_prefix(struct medio_error **out, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-const char *medio_error_text(const struct medio_error *err);
-void medio_error_free(struct medio_error *err);
 
 #endif

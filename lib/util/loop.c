@@ -216,11 +216,6 @@ void medio_loop_set_poll(struct medio_loop *loop, uint64_t poll_ns)
 	loop->poll_ns = poll_ns;
 }
 
-uint64_t medio_loop_poll(const struct medio_loop *loop)
-{
-	return loop->poll_ns;
-}
-
 static void on_timer_fd(void *opaque, uint32_t events)
 {
 	struct medio_loop *loop = opaque;

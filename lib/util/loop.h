@@ -19,7 +19,6 @@ struct medio_poller;
 typedef bool medio_poller_fn(void *opaque);
 struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn *fn, void *opaque);
 void medio_poller_free(struct medio_poller *poller);
-uint64_t medio_loop_poll(const struct medio_loop *loop);
 
 /*
  * Receiving is waiting too: an owner that can block in a receive saves the loop from asking epoll
