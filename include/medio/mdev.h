@@ -231,6 +231,8 @@ struct medio_mdev_options {
 	const char *const *filters; /* as in struct medio_instance_options */
 	unsigned nfilters;
 	const struct medio_filter *const *known_filters; /* not copied */
+	int group;	     /* 1 more than the group's number to have, if it is free; 0: any */
+	const void *context; /* for the driver: valid during the first probe only, then NULL */
 	/*
 	 * The end of a create that was MEDIO_DEFERRED. On failure ret is -errno, words say why (or
 	 * are NULL), and mdev is gone when this returns.

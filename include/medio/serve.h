@@ -62,6 +62,21 @@ MEDIO_API int medio_loop_fd(struct medio_loop *loop);
 
 struct medio_instance;
 
+/*
+ * What an instance has done, since it was made. Plain counters, written by the loop's thread with
+ * single stores; another thread or process that reads them sees values that may be a moment old.
+ */
+struct medio_stats {
+	uint64_t messages;		/* requests of clients that were handled */
+	uint64_t reads, writes;		/* region accesses that reached the chain */
+	uint64_t irqs;			/* interrupts delivered: eventfds signalled */
+	uint64_t dma_read, dma_written; /* bytes of client memory */
+	uint64_t faults;		/* DMA that was refused */
+	uint64_t errors;		/* what clients and guests did wrong, logged or not */
+	uint64_t clients;		/* clients that agreed on a VERSION, ever */
+	uint64_t connected;		/* 1: there is one now */
+};
+
 struct medio_instance_options {
 	const char *uuid;	   /* 36 characters, or NULL: a random one */
 	const char *const *params; /* nparams strings "name=value" */
@@ -74,6 +89,8 @@ struct medio_instance_options {
 	/* Where log lines go; NULL: standard error. Called on the loop's thread. */
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);
 	void *log_opaque;
+	/* Where to count; NULL: in the instance. Zeroed at creation; it must outlive the instance. */
+	struct medio_stats *stats;
 };
 
 /*
@@ -89,6 +106,26 @@ MEDIO_API int medio_instance_new(struct medio_loop *loop, const struct medio_typ
 /* Servers on it must be gone. NULL is allowed. */
 MEDIO_API void medio_instance_free(struct medio_instance *inst);
 MEDIO_API const char *medio_instance_uuid(const struct medio_instance *inst);
+MEDIO_API const struct medio_stats *medio_instance_stats(const struct medio_instance *inst);
+/* Ask the client to give the device back: its REQ interrupt, if it set one up. */
+MEDIO_API void medio_instance_request(struct medio_instance *inst);
+/*
+ * An attribute of the type by name. show prints into buf and returns the length. Errors: -ENOENT no
+ * such attribute, -EIO not that way, -ENOBUFS size too small, or the attribute's own.
+ */
+MEDIO_API ssize_t medio_instance_attr_show(
+	struct medio_instance *inst, const char *name, char *buf, size_t size);
+MEDIO_API int medio_instance_attr_store(
+	struct medio_instance *inst, const char *name, const char *text, size_t size);
+/*
+ * The whole state as bytes: config space, MSI-X table and what the device's save() gives, for a
+ * restart in another process. save: the size, or the size needed if it is more than cap; -EBUSY the
+ * device is not quiet now (ask again later); -EOPNOTSUPP it has no save() and load(). load takes it
+ * before a client comes; bytes may come from anybody. -EINVAL: not the state of this type, or not
+ * good: the instance is as after a reset. -EBUSY: a client is connected.
+ */
+MEDIO_API ssize_t medio_instance_save(struct medio_instance *inst, void *buf, size_t cap);
+MEDIO_API int medio_instance_load(struct medio_instance *inst, const void *buf, size_t size);
 
 /* ---- vfio-user server -------------------------------------------------------------------------- */
 
@@ -99,6 +136,10 @@ struct medio_server_options {
 	uint32_t max_data_xfer;	    /* bytes, 4096 to 64 MiB; 0: 1 MiB */
 	unsigned client_timeout_ms; /* for VERSION, and for the rest of half a message; 0: 5000 */
 	bool once; /* stop the loop when the first client that agreed on a VERSION has gone */
+	/* A connection has ended: the number it was given to medio_server_take() with. NULL: nobody
+	 * wants to know. */
+	void (*gone)(void *opaque, uint64_t number);
+	void *opaque;
 };
 
 /*
@@ -114,6 +155,15 @@ MEDIO_API int medio_server_new(struct medio_instance *inst, const char *path,
 MEDIO_API int medio_server_new_fd(struct medio_instance *inst, int fd,
 	const struct medio_server_options *opts, struct medio_server **out,
 	struct medio_error **err);
+/* Without a socket of its own: connections come from somebody who accepts them. -ENOMEM, -EINVAL. */
+MEDIO_API int medio_server_new_idle(struct medio_instance *inst,
+	const struct medio_server_options *opts, struct medio_server **out,
+	struct medio_error **err);
+/* Serve a connected socket, which the server then owns (also on failure); number is for gone(),
+ * which is not called after a failure. -EBUSY: too many are being turned away; -ENOMEM. */
+MEDIO_API int medio_server_take(struct medio_server *server, int fd, uint64_t number);
+/* Let every client go as medio_server_free() does, and be ready for others. */
+MEDIO_API void medio_server_disconnect(struct medio_server *server);
 /* Finishes what was answered, lets the client go (never with data unread), removes the socket. */
 MEDIO_API void medio_server_free(struct medio_server *server);
 

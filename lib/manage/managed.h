@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * An instance as mediod has it, and the mdev driver "medio-worker" that runs it in a worker process.
+ *
+ * RUNTIME/UUID/vfio-user.sock   where clients come; mediod listens and accepts, so it knows who is
+ *                               there, and keeps each connection's descriptor beside the worker: when
+ *                               a worker dies, mediod reads what is left and closes in order, and the
+ *                               client sees an end, not a reset
+ * RUNTIME/UUID/instance.json    what a later mediod needs to know (record.h)
+ * RUNTIME/workers/ID.sock       where a worker is spoken to (worker/wire.h)
+ *
+ * A worker that dies is an event (CHANGE, MEDIO_WORKER=died:SIGNAL or exited:STATUS). By restart its
+ * instances then wait to be removed (never), start again as after power-on (reset), or with their
+ * last checkpoint (restore): CHANGE, MEDIO_WORKER=restarted:reset. One that dies again and again is
+ * restarted later each time, and no more after ten times within a minute.
+ */
+#ifndef MEDIO_MANAGE_MANAGED_H
+#define MEDIO_MANAGE_MANAGED_H
+
+#include <time.h>
+
+#include "manage/manager.h"
+
+enum medio_restart { MEDIO_RESTART_NEVER, MEDIO_RESTART_RESET, MEDIO_RESTART_RESTORE };
+/* "never", "reset", "restore"; NULL-terminated. */
+extern const char *const medio_restart_names[];
+
+struct medio_process; /* process.h */
+
+struct medio_managed {
+	struct medio_manager *manager;
+	struct medio_mdev *mdev;
+	struct medio_process *process; /* NULL: none runs it (it died, or is being started) */
+	struct medio_list item;	       /* among those of its process */
+	uid_t uid;		       /* owner */
+	gid_t gid;
+	mode_t mode; /* of its socket; 0600 */
+	enum medio_restart restart;
+	struct medio_strv params, filters;
+	char *socket;		  /* path of its vfio-user socket */
+	int listener, checkpoint; /* fds; -1: none */
+	struct medio_watch *listener_watch;
+	const struct medio_stats *stats; /* of the process that runs it; NULL: none */
+	struct medio_list clients;	 /* struct medio_client.item, client.h */
+	unsigned num_clients;
+	struct timespec created; /* CLOCK_REALTIME */
+	unsigned restarts;
+	char *trouble; /* why nothing runs it, in words; NULL: all is well */
+	void *private; /* the driver's own */
+};
+
+/* The driver, registered by medio_manager_init(); its opaque is the struct medio_manager *. */
+extern const struct medio_mdev_driver medio_mdev_worker;
+
+/* NULL: not one of ours, or not probed yet. */
+struct medio_managed *medio_managed_of(const struct medio_mdev *mdev);
+
+/*
+ * Everything that was running when a former mediod ended: read the records, meet the workers that
+ * live, start again those that do not (by restart), clear away what is nobody's. Call when the
+ * parents are registered. Returns the number of instances, or -errno with words. Finishes later:
+ * medio_workers_settled() tells.
+ */
+int medio_managed_adopt(struct medio_manager *m, struct medio_error **err);
+/* Nothing is being started, adopted or stopped. */
+bool medio_workers_settled(const struct medio_workers *workers);
+
+/*
+ * Change an instance that nobody has open: a parameter, or all of its filters. It is made anew in a
+ * fresh worker (in density mode: within its worker); if that fails the old one stays. done is called
+ * once: 0; -EINVAL with the words logged; -EBUSY a client is connected; -EAGAIN it is being changed.
+ */
+void medio_managed_set_param(struct medio_managed *inst, const char *name, const char *value,
+	medio_mdev_done *done, void *opaque);
+void medio_managed_set_filters(struct medio_managed *inst, const char *const *filters,
+	unsigned nfilters, medio_mdev_done *done, void *opaque);
+/* Simple ones, at once. 0 or -errno; the socket's owner and mode follow, and the record. */
+int medio_managed_set_owner(struct medio_managed *inst, uid_t uid, gid_t gid);
+int medio_managed_set_mode(struct medio_managed *inst, mode_t mode);
+int medio_managed_set_restart(struct medio_managed *inst, enum medio_restart restart);
+
+/* Process that runs it: its pid, or 0; how many instances it runs. */
+pid_t medio_managed_pid(const struct medio_managed *inst, unsigned *sharing);
+/* The pid of its client, or 0; who is its uid. */
+pid_t medio_managed_client(const struct medio_managed *inst, uid_t *uid);
+/* "running", "starting", "waiting" (to be restarted), "dead", "changing", "removing". */
+const char *medio_managed_state(const struct medio_managed *inst);
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The manager: what a mediod holds, and the operations that its three faces share. The tree
+ * (lib/tree), the control socket (control.h) and the definitions that start by themselves
+ * (definitions.h) all create and remove through here, so that permission, log line and errno are
+ * the same whichever way somebody comes.
+ *
+ *     tree, control, auto-start
+ *            |
+ *        manager          who may (policy.h), parents (parents.h)
+ *            |
+ *        <medio/mdev.h>   the kernel's order of things
+ *            |
+ *        managed.h        the driver: one worker process an instance, or one for many
+ *
+ * Threads: all of it belongs to the loop's thread.
+ */
+#ifndef MEDIO_MANAGE_MANAGER_H
+#define MEDIO_MANAGE_MANAGER_H
+
+#include <stdarg.h>
+
+#include <medio/mdev.h>
+
+#include "manage/policy.h"
+#include "util/list.h"
+#include "util/strv.h"
+
+struct medio_workers;
+
+/* Files of a mediod. Paths are absolute. */
+struct medio_places {
+	char *runtime;	   /* /run/medio */
+	char *definitions; /* /etc/mdevctl.d */
+	char *worker;	   /* the program medio-worker */
+};
+
+struct medio_manager {
+	struct medio_loop *loop;
+	struct medio_bus *bus;
+	struct medio_places places;
+	struct medio_policy policy;
+	struct medio_workers *workers; /* managed.h */
+	struct medio_list parents;     /* struct medio_managed_parent.item, parents.h */
+	uint64_t
+		grace_ns; /* remove of an open instance: ask so long, then take it away; 0: for ever */
+	bool leaving;	  /* mediod ends and its workers stay: let nothing go */
+	void (*log)(void *opaque, enum medio_log_level level, const char *line);
+	void *log_opaque;
+};
+
+/* Loop, bus and the driver of managed.h; places and log have been set by the caller (places are
+ * then the manager's to free). Errors with words. */
+int medio_manager_init(struct medio_manager *m, struct medio_error **err);
+/* leaving false: every instance is removed, every worker ends. true: workers are left running. */
+void medio_manager_fini(struct medio_manager *m, bool leaving);
+
+/* How to create an instance, beyond parent, type and UUID. Copied. */
+struct medio_creation {
+	struct medio_who who; /* who asks for it, and will own it */
+	const char *const *params;
+	unsigned nparams;
+	const char *const *filters;
+	unsigned nfilters;
+	int restart; /* enum medio_restart, or -1: as the parent says */
+};
+
+/* mdev is NULL if ret is -errno; words then say why, or are NULL. */
+typedef void medio_manager_created(
+	void *opaque, struct medio_mdev *mdev, int ret, const char *words);
+
+/*
+ * Create an instance; created is called once, from within or later. uuid as for
+ * medio_mdev_create(). Errors: as medio_mdev_create(); -EACCES who may not (logged).
+ */
+void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
+	const struct medio_type *type, const char *uuid, size_t len,
+	const struct medio_creation *how, medio_manager_created *created, void *opaque);
+/*
+ * Remove one; done is called once, from within or later. now: an open one is not asked first but
+ * taken from its client. -EACCES who may not; else as medio_mdev_remove().
+ */
+void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
+	const struct medio_who *who, bool now, medio_mdev_done *done, void *opaque);
+
+void medio_manager_log(struct medio_manager *m, enum medio_log_level level, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

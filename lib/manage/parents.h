@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The parents a mediod has: which, and with what parameters. A parent is asked for in words,
+ * "mtty,ports=24,per-worker=100", on the command line or as a section of the configuration file.
+ */
+#ifndef MEDIO_MANAGE_PARENTS_H
+#define MEDIO_MANAGE_PARENTS_H
+
+#include "manage/managed.h"
+
+/* A parent this program can offer. Constant data. */
+struct medio_parent_kind {
+	const struct medio_parent_desc *desc; /* capacity is the default */
+	const char *
+		units; /* what its capacity counts, and the parameter's name: "ports"; NULL: none */
+};
+
+/* What can be said of every parent; one table (parents.c) gives parser, --help and manual page. */
+struct medio_parent_settings {
+	uint64_t units;	     /* "ports": 0: the kind's default */
+	uint64_t per_worker; /* instances in one worker: 1 */
+	int restart;	     /* enum medio_restart: reset */
+	uint64_t memory;     /* limit of a worker, bytes; 0: none */
+	uint64_t checkpoint; /* nanoseconds between checkpoints with restart=restore: 100 ms */
+	char *user;	     /* run workers as this user; NULL: as the instance's owner */
+	char *files;	     /* folders that shared workers may open files in, colon between */
+	char *plugin;	     /* a device from a shared object instead of a built-in parent */
+};
+
+extern const struct medio_param medio_parent_params[];
+
+struct medio_managed_parent {
+	struct medio_list item;	       /* in manager->parents */
+	char *spec;		       /* as asked for */
+	struct medio_parent_desc desc; /* our own copy: the capacity can change */
+	struct medio_parent_settings settings;
+	uid_t uid; /* of settings.user; (uid_t)-1: none was given */
+	gid_t gid;
+	char *plugin;			   /* absolute path; NULL: built in */
+	const struct medio_type *types[2]; /* of a plug-in */
+	struct medio_parent *parent;
+};
+
+/* What a worker is told to load for a type of parent: the type's name, or the plug-in's path. */
+const char *medio_managed_parent_source(
+	const struct medio_managed_parent *parent, const struct medio_type *type);
+/* desc is the parent's first member's container: NULL for a parent made otherwise (a test's). */
+struct medio_managed_parent *medio_managed_parent_of(const struct medio_parent *parent);
+
+/* Give what find_plugin loads: for plugin=PATH. Errors with words. */
+typedef int medio_plugin_open(
+	const char *path, const struct medio_type **out, struct medio_error **err);
+
+/*
+ * Make the parents be those of specs (nspecs; 0: every kind with its defaults). Called again it
+ * changes what differs: new ones are registered, those no longer named are unregistered (their
+ * instances are removed as users let go), settings change for instances to come. A spec that is
+ * wrong changes nothing. -EINVAL with words that name what is allowed, -ENOMEM, or
+ * medio_parent_register()'s.
+ */
+int medio_parents_set(struct medio_manager *m, const struct medio_parent_kind *kinds,
+	unsigned nkinds, medio_plugin_open *open_plugin, const char *const *specs, unsigned nspecs,
+	struct medio_error **err);
+/* Unregister and free all. */
+void medio_parents_free(struct medio_manager *m);
+
+#endif
