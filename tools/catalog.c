@@ -27,9 +27,14 @@ static const struct medio_parent_attr mtty_attrs[] = {
 };
 
 /* As the kernel's sample: 24 ports for all cards together. */
-static const struct medio_parent_desc parents[] = {
-	{ .name = "mtty", .types = medio_mtty_types, .capacity = 24, .attrs = mtty_attrs },
+static const struct medio_parent_desc mtty_parent = {
+	.name = "mtty", .types = medio_mtty_types, .capacity = 24, .attrs = mtty_attrs
 };
+
+const struct medio_parent_kind medio_catalog_kinds[] = {
+	{ .desc = &mtty_parent, .units = "ports" },
+};
+const unsigned medio_catalog_num_kinds = MEDIO_ARRAY_SIZE(medio_catalog_kinds);
 
 int medio_catalog_init(struct medio_catalog *catalog, struct medio_error **err)
 {
@@ -43,9 +48,9 @@ int medio_catalog_init(struct medio_catalog *catalog, struct medio_error **err)
 	}
 	ret = medio_mdev_driver_register(catalog->bus, &medio_mdev_local, catalog->loop, err);
 	struct medio_parent *parent;
-	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(parents) && !ret; i++)
+	for (unsigned i = 0; i < medio_catalog_num_kinds && !ret; i++)
 		ret = medio_parent_register(
-			catalog->bus, &parents[i], &medio_mdev_local, &parent, err);
+			catalog->bus, medio_catalog_kinds[i].desc, &medio_mdev_local, &parent, err);
 	if (ret)
 		medio_catalog_fini(catalog);
 	return ret;

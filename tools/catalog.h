@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What this program can make: the built-in parents with their types, registered on one bus. */
+/* What these programs can make: the built-in parents with their types; and all of them on one bus. */
 #ifndef MEDIO_TOOLS_CATALOG_H
 #define MEDIO_TOOLS_CATALOG_H
 
-#include <medio/mdev.h>
+#include "manage/parents.h"
+
+/* Every built-in parent: the one table for serve, mediod and its workers. */
+extern const struct medio_parent_kind medio_catalog_kinds[];
+extern const unsigned medio_catalog_num_kinds;
 
 struct medio_catalog {
 	struct medio_loop *loop;
