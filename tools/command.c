@@ -26,11 +26,17 @@ const char *medio_plain(FILE *out)
 	return isatty(fileno(out)) && !getenv("NO_COLOR") ? "\033[0m" : "";
 }
 
+/* What stands before a command's name. */
+static const char *family(const struct medio_command *cmd)
+{
+	return cmd->program ? "" : "medio ";
+}
+
 int medio_command_fail(const struct medio_command *cmd, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "medio %s: ", cmd->name);
+	fprintf(stderr, "%s%s: ", family(cmd), cmd->name);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
@@ -42,11 +48,11 @@ int medio_command_usage(const struct medio_command *cmd, const char *fmt, ...)
 {
 	va_list ap;
 
-	fprintf(stderr, "medio %s: ", cmd->name);
+	fprintf(stderr, "%s%s: ", family(cmd), cmd->name);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "\nTry 'medio %s --help'.\n", cmd->name);
+	fprintf(stderr, "\nTry '%s%s --help'.\n", family(cmd), cmd->name);
 	return MEDIO_EXIT_USAGE;
 }
 
@@ -111,9 +117,9 @@ void medio_command_help(const struct medio_command *cmd, FILE *out)
 	unsigned width = 0;
 	char text[80];
 
-	fprintf(out, "Usage: %smedio %s%s [OPTION…]%s%s\n%s.\n\nOptions:\n", medio_bold(out),
-		cmd->name, medio_plain(out), *cmd->arguments ? " " : "", cmd->arguments,
-		cmd->summary);
+	fprintf(out, "Usage: %s%s%s%s [OPTION…]%s%s\n%s.\n\nOptions:\n", medio_bold(out),
+		family(cmd), cmd->name, medio_plain(out), *cmd->arguments ? " " : "",
+		cmd->arguments, cmd->summary);
 	for (unsigned i = 0; (opt = nth_option(cmd, i)); i++) {
 		spell(opt, text, sizeof(text));
 		unsigned wide = columns(text, strlen(text));

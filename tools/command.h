@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands of the medio program. A command is one table: its options are parsed, shown by --help,
- * completed into the manual page and checked from it. To add one, write tools/NAME.c with a
- * `const struct medio_command medio_command_NAME`, declare it below and list it in tools/main.c.
+ * Commands of the medio program, and mediod, which is one by itself. A command is one table: its
+ * options are parsed, shown by --help, completed into the manual page and checked from it. To add
+ * one, write tools/NAME.c with a `const struct medio_command medio_command_NAME`, declare it below
+ * and list it in tools/main.c.
  */
 #ifndef MEDIO_TOOLS_COMMAND_H
 #define MEDIO_TOOLS_COMMAND_H
@@ -41,6 +42,7 @@ struct medio_option {
 
 struct medio_command {
 	const char *name;
+	bool program;	       /* a program of its own: "mediod", not "medio mediod" */
 	const char *summary;   /* one line, no full stop */
 	const char *arguments; /* "DEVICE", "TYPE [NAME=VALUE…]"; "" for none */
 	unsigned min_args, max_args;
