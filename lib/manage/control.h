@@ -6,10 +6,40 @@
  *     {"ok":true,"result":{"uuid":"…","socket":"…","qemu_device":"…",…}}
  *     {"ok":false,"errno":"ENOSPC","error":"…words…"}
  *
- * Answers come in the order of the requests; "id", if a request has one, comes back. The operations
- * are the table in control.c. A connection that subscribed ("monitor") gets {"event":{…}} lines
- * between; one that does not read them loses some and is told so ({"lost":N}). A line is at most 64
- * KiB, output that nobody reads at most 1 MiB.
+ * Requests of a connection are done and answered one after the other; "id", if a request has one,
+ * comes back. A connection that subscribed ("monitor") gets {"event":{…}} lines between; one that
+ * does not read them loses some and is told so ({"lost":N}). A line is at most 64 KiB; while 1 MiB
+ * of output is not read, no more requests are taken.
+ *
+ *     hello                                         {version, pid, uid, runtime, definitions, since}
+ *     list         [uuid]                           [medio_describe_mdev…]
+ *     types        [parent]                         [medio_describe_parent…]
+ *     start        [uuid] [parent] [type] [params] [filters] [restart]
+ *                                                   medio_describe_mdev; without type: a definition
+ *     stop         uuid [now]                       {uuid}
+ *     get          uuid [attr]                      {attr, value}; without attr: [{attr, value,
+ *                                                   writable}…], value null: it cannot be read
+ *     set          uuid attr value                  {}
+ *     stats        [uuid]                           [medio_describe_stats…]
+ *     definitions  [uuid] [parent]                  {definitions: [{uuid, parent, type, auto, attrs,
+ *                                                   active}…], unreadable: [{path, error}…]}
+ *     define       [uuid] [parent] [type] [auto] [attrs]
+ *                                                   the definition; without type: as the running
+ *                                                   instance uuid is
+ *     modify       uuid [parent] [type] [auto] [attrs] [add] [index] [remove]
+ *                                                   the definition
+ *     undefine     uuid [parent]                    {uuid}
+ *     monitor                                       {}; then events
+ *     reload, leave, quit                           {}
+ *
+ * uuid, parent, type, attr, value, restart: strings. params, filters: lists of strings as in
+ * struct medio_mdev_options. now, auto: booleans. attrs, add: a list of objects of one pair each, as
+ * in mdevctl's files: [{"params/port0":"pty"}]. add: append them, or insert before number index;
+ * remove: a list of names. modify first removes, then adds.
+ *
+ * What somebody who is not root (nor mediod's own user) defines begins with an attribute
+ * "medio/owner" that names him, and he changes no other definitions: a definition that starts with
+ * the machine must not run as somebody else.
  */
 #ifndef MEDIO_MANAGE_CONTROL_H
 #define MEDIO_MANAGE_CONTROL_H

@@ -6,19 +6,26 @@
 #include <json-c/json.h>
 
 #include "manage/managed.h"
+#include "manage/usage.h"
 
-/* {"uuid","parent","type","group","state","trouble","owner":{"uid","gid"},"socket","qemu_device",
- * "pid","sharing","restart","restarts","created","params":[…],"filters":[…],"client":{"pid","uid"}|null}.
- * NULL: out of memory. */
+/*
+ * {"uuid","parent","type","group","state","trouble","owner":{"uid","gid"},"socket","qemu_device",
+ * "pid","sharing","restart","restarts","created","params":[…],"filters":[…],
+ * "client":{"pid","uid"}|null}. Times are numbers: seconds since 1970, with a fraction.
+ * NULL: out of memory.
+ */
 struct json_object *medio_describe_mdev(const struct medio_mdev *mdev);
 /* {"uuid","messages","reads","writes","irqs","dma_read","dma_written","faults","errors","clients",
- * "connected","cpu_ns","rss","sharing"}: what `medio top` shows; counters since the start. */
-struct json_object *medio_describe_stats(const struct medio_mdev *mdev);
-/* {"name","path","units":{…},"types":[{"name","summary","description","device_api",
- * "available_instances","params":[…]}]}. */
+ * "connected","cpu_ns","rss","pid","sharing"}: what `medio top` shows; counters since the start. last
+ * (zeros at first) keeps the process looked at last, so that a shared one is looked at once. */
+struct json_object *medio_describe_stats(const struct medio_mdev *mdev, struct medio_usage *last);
+/* {"name","path","units":{"capacity","left"}|null,"types":[{"name","summary","description",
+ * "device_api","available_instances","id","class","bars":[…],"irqs":{…},"parameters":[…]}]}. */
 struct json_object *medio_describe_parent(struct medio_parent *parent);
-/* {"action","path","subsystem","driver","env","uuid","parent","type","seqnum","time"}. */
+/* {"action","path","subsystem","driver","env":{…},"uuid","parent","type","time"}. */
 struct json_object *medio_describe_event(const struct medio_mdev_event *event);
+/* [{"name","value","default","help"}]: a table of parameters. */
+struct json_object *medio_describe_params(const struct medio_param *params);
 /* -device {"driver":"vfio-user-pci",…} for a socket; free() it. */
 char *medio_describe_qemu(const char *socket);
 
