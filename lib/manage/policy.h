@@ -5,7 +5,7 @@
  *     look           everybody
  *     create         root, mediod's own user, members of its group; and, in the tree, whoever the
  *                    modes of a `create` file let in (root may chown and chmod it)
- *     remove, change the instance's owner, and those above
+ *     remove, change the instance's owner, root, mediod's own user
  *     connect        the instance's owner, and root; and those the mode of its socket lets in
  *     administer     (reload, leave, parents) root, mediod's own user
  *
