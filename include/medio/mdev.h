@@ -135,13 +135,14 @@ struct medio_parent_attr {
 		const char *buf, size_t size);
 };
 
-/* What a parent is. Constant data that must outlive the parent. */
+/* What a parent is. It must outlive the parent, and is constant but for capacity. */
 struct medio_parent_desc {
 	const char *name; /* "mtty"; no '/' */
 	const char *path; /* its place under /sys; NULL: "/devices/virtual/NAME/NAME" */
 	const struct medio_type *const *types; /* NULL ends the list; at least one */
 	/* Units to share among its instances, each taking type->units (0 means 1) while a driver is
-	 * bound to it: 24 ports. 0: there is no pool. */
+	 * bound to it: 24 ports. 0: there is no pool. It may change at any time: with less than is
+	 * taken nothing happens to those who have it, and no more can be created. */
 	unsigned capacity;
 	const struct medio_parent_attr *attrs; /* NULL: none */
 	void *opaque;			       /* for attrs and drivers */
@@ -224,6 +225,9 @@ enum medio_mdev_state {
 	MEDIO_MDEV_REMOVING,
 };
 
+/* Numbers of groups that can be asked for. */
+#define MEDIO_MDEV_GROUPS (1 << 20)
+
 /* How to create an instance. Strings are copied. */
 struct medio_mdev_options {
 	const char *const *params; /* nparams strings "name=value" */
@@ -231,8 +235,10 @@ struct medio_mdev_options {
 	const char *const *filters; /* as in struct medio_instance_options */
 	unsigned nfilters;
 	const struct medio_filter *const *known_filters; /* not copied */
-	int group;	     /* 1 more than the group's number to have, if it is free; 0: any */
-	const void *context; /* for the driver: valid during the first probe only, then NULL */
+	/* 1 more than the number of the group to have (below MEDIO_MDEV_GROUPS) whenever a driver is
+	 * bound, if it is free then; 0: the smallest free one. */
+	int group;
+	const void *context; /* for the driver: there until its first probe() returns, then NULL */
 	/*
 	 * The end of a create that was MEDIO_DEFERRED. On failure ret is -errno, words say why (or
 	 * are NULL), and mdev is gone when this returns.
@@ -309,11 +315,11 @@ MEDIO_API enum medio_mdev_state medio_mdev_state(const struct medio_mdev *mdev);
 MEDIO_API const char *medio_mdev_state_name(enum medio_mdev_state state);
 /* NULL: none bound. */
 MEDIO_API const struct medio_mdev_driver *medio_mdev_driver(const struct medio_mdev *mdev);
-/* The number of its IOMMU group (/dev/vfio/N): the smallest free one when it was bound, -1 unbound.
- * It is there during probe and until after remove. */
+/* The number of its IOMMU group (/dev/vfio/N): the one asked for, or the smallest free one when it
+ * was bound; -1 unbound. It is there during probe and until after remove. */
 MEDIO_API int medio_mdev_group(const struct medio_mdev *mdev);
 MEDIO_API unsigned medio_mdev_opens(const struct medio_mdev *mdev);
-/* The parameters and filters it was created with; the created callback is not in there. */
+/* What it was created with; the created callback is not in there. */
 MEDIO_API const struct medio_mdev_options *medio_mdev_options(const struct medio_mdev *mdev);
 /* Its path under /sys, "/devices/virtual/mtty/mtty/UUID"; as snprintf. */
 MEDIO_API int medio_mdev_path(const struct medio_mdev *mdev, char *buf, size_t size);

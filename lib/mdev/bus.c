@@ -175,26 +175,37 @@ struct medio_mdev *medio_bus_next_mdev(const struct medio_bus *bus, const struct
 
 /* ---- By group number --------------------------------------------------------------------------- */
 
-int medio_bus_group_take(struct medio_bus *bus, struct medio_mdev *mdev)
+/* Room for a number. */
+static int grow_groups(struct medio_bus *bus, size_t group)
+{
+	size_t count = bus->ngroups ? bus->ngroups : MIN_GROUPS;
+	struct medio_mdev **groups;
+
+	if (group < bus->ngroups)
+		return 0;
+	while (count <= group)
+		count *= 2;
+	groups = reallocarray(bus->groups, count, sizeof(struct medio_mdev *));
+	if (!groups)
+		return -ENOMEM;
+	memset(groups + bus->ngroups, 0, (count - bus->ngroups) * sizeof(struct medio_mdev *));
+	bus->groups = groups;
+	bus->ngroups = count;
+	return 0;
+}
+
+int medio_bus_group_take(struct medio_bus *bus, struct medio_mdev *mdev, int wanted)
 {
 	size_t group = bus->free_group;
 
 	while (group < bus->ngroups && bus->groups[group])
 		group++;
-	if (group == bus->ngroups) {
-		size_t count = bus->ngroups ? bus->ngroups * 2 : MIN_GROUPS;
-		struct medio_mdev **groups = reallocarray(
-			bus->groups, count, sizeof(struct medio_mdev *));
-
-		if (!groups)
-			return -ENOMEM;
-		memset(groups + bus->ngroups, 0,
-			(count - bus->ngroups) * sizeof(struct medio_mdev *));
-		bus->groups = groups;
-		bus->ngroups = count;
-	}
+	bus->free_group = group;
+	if (wanted >= 0 && wanted < MEDIO_MDEV_GROUPS && !medio_bus_find_group(bus, wanted))
+		group = (size_t)wanted;
+	if (grow_groups(bus, group) < 0)
+		return -ENOMEM;
 	bus->groups[group] = mdev;
-	bus->free_group = group + 1;
 	return (int)group;
 }
 

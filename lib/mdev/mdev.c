@@ -89,7 +89,8 @@ static int attach_end(struct medio_mdev *mdev, int ret)
 /* Give mdev to a driver; its units are taken already. 0, -errno, MEDIO_DEFERRED. */
 static int attach(struct medio_mdev *mdev, struct medio_mdev_binding *binding)
 {
-	int ret = medio_bus_group_take(mdev->parent->bus, mdev);
+	int wanted = medio_mdev_options(mdev)->group;
+	int ret = medio_bus_group_take(mdev->parent->bus, mdev, wanted > 0 ? wanted - 1 : -1);
 
 	if (ret < 0) {
 		medio_parent_give_units(mdev->parent, mdev->type);
@@ -103,6 +104,8 @@ static int attach(struct medio_mdev *mdev, struct medio_mdev_binding *binding)
 	mdev->held++;
 	ret = binding->driver->probe(mdev);
 	mdev->held--;
+	if (mdev->opts)
+		mdev->opts->context = NULL; /* what it points at is the caller's of create */
 	if (ret > 0 && !mdev->answered)
 		return MEDIO_DEFERRED;
 	return attach_end(mdev, mdev->answered ? mdev->answer : ret);

@@ -39,7 +39,7 @@ int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_
 	struct medio_mdev_options *copy;
 	struct packer packer;
 
-	if (!opts || (!opts->nparams && !opts->nfilters)) {
+	if (!opts || (!opts->nparams && !opts->nfilters && !opts->group && !opts->context)) {
 		*out = NULL;
 		return 0;
 	}
@@ -55,6 +55,8 @@ int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_
 	copy->filters = pack(&packer, opts->filters, opts->nfilters);
 	copy->nfilters = opts->nfilters;
 	copy->known_filters = opts->known_filters;
+	copy->group = opts->group;
+	copy->context = opts->context;
 	*out = copy;
 	return 0;
 }

@@ -120,22 +120,25 @@ static unsigned units_of(const struct medio_type *type)
 	return type->units ? type->units : 1;
 }
 
-/* A driver that counts for itself is not second-guessed. */
-static bool pooled(const struct medio_parent *parent)
+/* Such a driver is not second-guessed. */
+static bool counts_itself(const struct medio_parent *parent)
 {
-	return parent->desc->capacity && !parent->driver->get_available;
+	return parent->driver->get_available != NULL;
 }
 
+/* The owner of desc may change its capacity at any time, also below what is taken. */
 unsigned medio_parent_units_left(const struct medio_parent *parent)
 {
-	return parent->desc->capacity - parent->units;
+	unsigned capacity = parent->desc->capacity;
+
+	return parent->units < capacity ? capacity - (unsigned)parent->units : 0;
 }
 
 int medio_parent_take_units(struct medio_parent *parent, const struct medio_type *type)
 {
-	if (!pooled(parent))
+	if (counts_itself(parent))
 		return 0;
-	if (units_of(type) > medio_parent_units_left(parent))
+	if (parent->desc->capacity && units_of(type) > medio_parent_units_left(parent))
 		return -ENOSPC;
 	parent->units += units_of(type);
 	return 0;
@@ -143,7 +146,7 @@ int medio_parent_take_units(struct medio_parent *parent, const struct medio_type
 
 void medio_parent_give_units(struct medio_parent *parent, const struct medio_type *type)
 {
-	if (pooled(parent))
+	if (!counts_itself(parent))
 		parent->units -= units_of(type);
 }
 

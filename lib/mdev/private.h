@@ -60,7 +60,7 @@ struct medio_parent {
 	struct medio_list mdevs; /* struct medio_mdev.parent_item, oldest first */
 	struct medio_list going; /* those being removed */
 	unsigned count;		 /* in both lists */
-	unsigned units;		 /* of the pool, taken */
+	uint64_t units;		 /* taken, also while there is no pool */
 	unsigned busy;
 	bool leaving;
 	struct medio_mdev_waiter done;
@@ -81,7 +81,7 @@ struct medio_mdev {
 	int answer;
 	int group;
 	unsigned opens, held, requests;
-	struct medio_mdev_options *opts; /* one allocation; NULL: none given */
+	struct medio_mdev_options *opts; /* one allocation; NULL: there is nothing to know */
 	void (*created)(void *opaque, struct medio_mdev *mdev, int ret, const char *words);
 	void *created_opaque;
 	struct medio_mdev_waiter removed, bind;
@@ -95,12 +95,13 @@ _Static_assert(sizeof(struct medio_mdev) <= 512, "an instance record is small");
 /* A name becomes a folder's name. */
 bool medio_mdev_name_ok(const char *name);
 
-/* bus.c: tables. insert: -ENOMEM. group_take: the number, or -ENOMEM. */
+/* bus.c: tables. insert: -ENOMEM. group_take: the wanted number if it is free, else the
+ * smallest free one, or -ENOMEM. */
 int medio_bus_insert(struct medio_bus *bus, struct medio_mdev *mdev);
 void medio_bus_erase(struct medio_bus *bus, struct medio_mdev *mdev);
 struct medio_mdev *medio_bus_lookup(
 	const struct medio_bus *bus, const uint8_t uuid[MEDIO_UUID_SIZE]);
-int medio_bus_group_take(struct medio_bus *bus, struct medio_mdev *mdev);
+int medio_bus_group_take(struct medio_bus *bus, struct medio_mdev *mdev, int wanted);
 void medio_bus_group_give(struct medio_bus *bus, int group);
 
 /* event.c */
@@ -131,7 +132,8 @@ bool medio_mdev_usable(const struct medio_mdev *mdev);
 void medio_mdev_hold(struct medio_mdev *mdev);
 void medio_mdev_release(struct medio_mdev *mdev);
 
-/* options.c: -ENOMEM; opts NULL gives NULL. One allocation, to free(). */
+/* options.c: -ENOMEM; options in which there is nothing to know give NULL. One allocation, to
+ * free(). */
 int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_mdev_options **out);
 
 #endif

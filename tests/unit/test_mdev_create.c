@@ -2,6 +2,8 @@
 /* Creating: every errno, their order, the pool, and what is found afterwards. */
 #include "test_mdev_fake.h"
 
+#include <limits.h>
+
 #define UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 
 static int create(struct fake *fake, const char *uuid, size_t len, struct medio_error **err)
@@ -95,6 +97,46 @@ static void types_share_a_pool_of_24_ports(void **state)
 	assert_int_equal(medio_mdev_remove(mdev, NULL, NULL), 0);
 	assert_int_equal(available(fake, fake->one), 1);
 	assert_int_equal(available(fake, fake->two), 0);
+}
+
+static void a_pool_may_shrink_below_what_is_taken(void **state)
+{
+	static struct medio_parent_desc desc = { "elastic", NULL, mtty_types, 4 };
+	struct fake *fake = *state;
+	struct medio_error *err = NULL;
+	struct medio_mdev *one, *two;
+
+	assert_int_equal(
+		medio_parent_register(fake->bus, &desc, &fake_driver, &fake->parent, NULL), 0);
+	assert_int_equal(fake_create(fake, fake->two, 1, &one), 0);
+	assert_int_equal(fake_create(fake, fake->two, 2, &two), 0);
+	desc.capacity = 3;
+	assert_int_equal(medio_parent_units_left(fake->parent), 0);
+	assert_int_equal(available(fake, fake->one), 0);
+	assert_int_equal(create(fake, NULL, 0, &err), -ENOSPC);
+	assert_string_equal(
+		medio_error_text(err), "elastic has 0 of 3 units left, and mtty-2 takes 2");
+	medio_error_free(err);
+
+	/* What one gives back is not enough, then it is. */
+	assert_int_equal(medio_mdev_remove(one, NULL, NULL), 0);
+	assert_int_equal(available(fake, fake->one), 1);
+	assert_int_equal(available(fake, fake->two), 0);
+	assert_int_equal(medio_mdev_unbind(two, NULL, NULL), 0);
+	desc.capacity = 1;
+	assert_int_equal(medio_mdev_bind(two, NULL, NULL, NULL), -ENOSPC);
+	desc.capacity = 2;
+	assert_int_equal(medio_mdev_bind(two, NULL, NULL, NULL), 0);
+
+	/* No pool, and one again: who came meanwhile is counted. */
+	desc.capacity = 0;
+	assert_int_equal(fake_create(fake, fake->two, 3, &one), 0);
+	assert_int_equal(medio_mdev_remove(two, NULL, NULL), 0);
+	desc.capacity = 3;
+	assert_int_equal(medio_parent_units_left(fake->parent), 1);
+	assert_int_equal(medio_mdev_remove(one, NULL, NULL), 0);
+	assert_int_equal(medio_parent_units_left(fake->parent), 3);
+	assert_int_equal(medio_parent_unregister(fake->parent, NULL, NULL), 0);
 }
 
 static void a_failed_probe_leaves_nothing_but_words(void **state)
@@ -295,6 +337,87 @@ static void groups_take_the_smallest_free_number(void **state)
 	assert_null(medio_bus_find_group(fake->bus, 1 << 20));
 }
 
+static struct medio_mdev *in_group(struct fake *fake, int group)
+{
+	struct medio_mdev_options opts = { .group = group };
+	struct medio_mdev *mdev;
+
+	assert_int_equal(
+		medio_mdev_create(fake->parent, fake->one, NULL, 0, &opts, &mdev, NULL), 0);
+	assert_ptr_equal(medio_bus_find_group(fake->bus, medio_mdev_group(mdev)), mdev);
+	return mdev;
+}
+
+static void a_group_can_be_asked_for_and_is_given_if_it_is_free(void **state)
+{
+	struct fake *fake = *state;
+	struct medio_mdev *seven = in_group(fake, 8), *zero;
+
+	assert_int_equal(medio_mdev_group(seven), 7);
+	zero = in_group(fake, 1);
+	assert_int_equal(medio_mdev_group(zero), 0);
+	assert_int_equal(medio_mdev_group(in_group(fake, 0)), 1);
+	assert_int_equal(medio_mdev_group(in_group(fake, 8)), 2);
+	assert_int_equal(
+		medio_mdev_group(in_group(fake, MEDIO_MDEV_GROUPS)), MEDIO_MDEV_GROUPS - 1);
+	/* What cannot be had is not an error, and costs no memory. */
+	assert_int_equal(medio_mdev_group(in_group(fake, MEDIO_MDEV_GROUPS + 1)), 3);
+	assert_int_equal(medio_mdev_group(in_group(fake, INT_MAX)), 4);
+	assert_int_equal(medio_mdev_group(in_group(fake, INT_MIN)), 5);
+	assert_int_equal(medio_mdev_group(in_group(fake, -1)), 6);
+	/* The next one steps over a number that was asked for. */
+	assert_int_equal(medio_mdev_group(in_group(fake, 0)), 8);
+
+	/* Who comes back to its driver has its number again, unless somebody took it. */
+	assert_int_equal(medio_mdev_unbind(seven, NULL, NULL), 0);
+	assert_int_equal(medio_mdev_remove(zero, NULL, NULL), 0);
+	assert_int_equal(medio_mdev_bind(seven, NULL, NULL, NULL), 0);
+	assert_int_equal(medio_mdev_group(seven), 7);
+	assert_int_equal(medio_mdev_unbind(seven, NULL, NULL), 0);
+	in_group(fake, 8);
+	assert_int_equal(medio_mdev_bind(seven, NULL, NULL, NULL), 0);
+	assert_int_equal(medio_mdev_group(seven), 0);
+}
+
+static const void *seen_context;
+
+static void see_context(struct fake *fake, const char *entry, struct medio_mdev *mdev)
+{
+	(void)fake;
+	if (strncmp(entry, "probe", 5) == 0)
+		seen_context = medio_mdev_options(mdev)->context;
+}
+
+static void the_context_is_there_in_the_first_probe_only(void **state)
+{
+	struct fake *fake = *state;
+	const char *param = "a=b";
+	int thing;
+	struct medio_mdev_options opts = { .context = &thing };
+	struct medio_mdev *mdev;
+
+	fake->hook = see_context;
+	for (unsigned nparams = 0; nparams < 2; nparams++) {
+		opts.params = &param;
+		opts.nparams = nparams;
+		assert_int_equal(
+			medio_mdev_create(fake->parent, fake->one, NULL, 0, &opts, &mdev, NULL), 0);
+		assert_ptr_equal(seen_context, &thing);
+		assert_null(medio_mdev_options(mdev)->context);
+		assert_int_equal(medio_mdev_options(mdev)->nparams, nparams);
+		assert_int_equal(medio_mdev_unbind(mdev, NULL, NULL), 0);
+		assert_int_equal(medio_mdev_bind(mdev, NULL, NULL, NULL), 0);
+		assert_null(seen_context);
+	}
+	/* An answer that comes later comes without it. */
+	fake->probe_ret = MEDIO_DEFERRED;
+	assert_int_equal(medio_mdev_create(fake->parent, fake->one, NULL, 0, &opts, &mdev, NULL),
+		MEDIO_DEFERRED);
+	assert_ptr_equal(seen_context, &thing);
+	assert_null(medio_mdev_options(mdev)->context);
+	medio_mdev_probe_done(mdev, 0);
+}
+
 static void options_are_copied_for_the_driver(void **state)
 {
 	struct fake *fake = *state;
@@ -429,6 +552,7 @@ int main(void)
 		WITH_FAKE(uuids_are_taken_in_the_kernels_forms_only),
 		WITH_FAKE(a_uuid_is_taken_once_under_any_parent_even_if_the_pool_is_empty),
 		WITH_FAKE(types_share_a_pool_of_24_ports),
+		WITH_FAKE(a_pool_may_shrink_below_what_is_taken),
 		WITH_FAKE(a_failed_probe_leaves_nothing_but_words),
 		WITH_FAKE(max_instances_gives_eusers_before_anything_but_eexist),
 		WITH_FAKE(a_type_of_somebody_else_is_enodev),
@@ -437,6 +561,8 @@ int main(void)
 		WITH_FAKE(types_are_found_or_the_nearest_named),
 		WITH_FAKE(lists_walk_from_old_to_new),
 		WITH_FAKE(groups_take_the_smallest_free_number),
+		WITH_FAKE(a_group_can_be_asked_for_and_is_given_if_it_is_free),
+		WITH_FAKE(the_context_is_there_in_the_first_probe_only),
 		WITH_FAKE(options_are_copied_for_the_driver),
 		WITH_FAKE(registering_a_parent_checks_what_it_is),
 		WITH_FAKE(a_parents_attributes_are_found_by_path),
