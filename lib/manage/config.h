@@ -9,11 +9,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <medio/device.h>
+
 #include "util/strv.h"
 
 struct medio_error;
+struct medio_parent_kind;
 
 struct medio_config {
+	/* If they are set before a file is read, its [parent NAME] sections are checked at once, so
+	 * that what is wrong is told with its line; else medio_parents_set() finds it. */
+	const struct medio_parent_kind *kinds;
+	unsigned nkinds;
+
 	char *runtime;		   /* runtime-dir; NULL: medio_config_runtime_dir() */
 	char *definitions;	   /* definitions; NULL: medio_config_definitions_dir() */
 	char *group;		   /* group whose members may create; NULL: none */
@@ -24,12 +32,18 @@ struct medio_config {
 	struct medio_strv parents; /* specs, "NAME,key=value" */
 };
 
+/* The keys of [daemon], over struct medio_config. */
+extern const struct medio_param medio_config_params[];
+
 /* Defaults. -ENOMEM. */
 int medio_config_init(struct medio_config *config);
 /* Read a file over it. missing_ok: no such file is no error. -ENOENT, -EACCES; -EINVAL with words
  * that name file, line, what was wrong and what is allowed (the nearest key). */
 int medio_config_read(
 	struct medio_config *config, const char *path, bool missing_ok, struct medio_error **err);
+/* The same for size bytes of text; name is what to call it. What came before an error stays. */
+int medio_config_parse(struct medio_config *config, const char *name, const char *text, size_t size,
+	struct medio_error **err);
 void medio_config_free(struct medio_config *config);
 
 /* Where things are for this user: /run/medio for root, else $XDG_RUNTIME_DIR/medio; and

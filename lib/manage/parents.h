@@ -30,7 +30,8 @@ struct medio_parent_settings {
 extern const struct medio_param medio_parent_params[];
 
 struct medio_managed_parent {
-	struct medio_list item;	       /* in manager->parents */
+	struct medio_list item;	       /* in manager->parents, until it is freed */
+	struct medio_list known;       /* in the list of all there are */
 	char *spec;		       /* as asked for */
 	struct medio_parent_desc desc; /* our own copy: the capacity can change */
 	struct medio_parent_settings settings;
@@ -44,10 +45,18 @@ struct medio_managed_parent {
 /* What a worker is told to load for a type of parent: the type's name, or the plug-in's path. */
 const char *medio_managed_parent_source(
 	const struct medio_managed_parent *parent, const struct medio_type *type);
-/* desc is the parent's first member's container: NULL for a parent made otherwise (a test's). */
+/* NULL for a parent that medio_parents_set() did not make (a test's). */
 struct medio_managed_parent *medio_managed_parent_of(const struct medio_parent *parent);
 
-/* Give what find_plugin loads: for plugin=PATH. Errors with words. */
+/*
+ * Check one thing said of parent name: an assignment "key=value", or, with assignment NULL, that there
+ * can be such a parent at all (has_plugin: a plug-in's path was given for it). -EINVAL with words that
+ * name what is allowed, -ENOMEM. A user and a plug-in are not looked for.
+ */
+int medio_parent_check(const struct medio_parent_kind *kinds, unsigned nkinds, const char *name,
+	const char *assignment, bool has_plugin, struct medio_error **err);
+
+/* Load the type in a plug-in: for plugin=PATH. Errors with words. */
 typedef int medio_plugin_open(
 	const char *path, const struct medio_type **out, struct medio_error **err);
 
@@ -55,13 +64,14 @@ typedef int medio_plugin_open(
  * Make the parents be those of specs (nspecs; 0: every kind with its defaults). Called again it
  * changes what differs: new ones are registered, those no longer named are unregistered (their
  * instances are removed as users let go), settings change for instances to come. A spec that is
- * wrong changes nothing. -EINVAL with words that name what is allowed, -ENOMEM, or
- * medio_parent_register()'s.
+ * wrong changes nothing. -EINVAL with words that name what is allowed, -EBUSY a parent of that name
+ * is still being unregistered, -ENOMEM, or medio_parent_register()'s.
  */
 int medio_parents_set(struct medio_manager *m, const struct medio_parent_kind *kinds,
 	unsigned nkinds, medio_plugin_open *open_plugin, const char *const *specs, unsigned nspecs,
 	struct medio_error **err);
-/* Unregister and free all. */
+/* Unregister all, before medio_manager_fini(): one with open instances goes with the last of them, at
+ * the latest with the bus. With manager->bus NULL: free what is left. */
 void medio_parents_free(struct medio_manager *m);
 
 #endif
