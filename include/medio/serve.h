@@ -136,8 +136,9 @@ struct medio_server_options {
 	uint32_t max_data_xfer;	    /* bytes, 4096 to 64 MiB; 0: 1 MiB */
 	unsigned client_timeout_ms; /* for VERSION, and for the rest of half a message; 0: 5000 */
 	bool once; /* stop the loop when the first client that agreed on a VERSION has gone */
-	/* A connection has ended: the number it was given to medio_server_take() with. NULL: nobody
-	 * wants to know. */
+	/* A connection given to medio_server_take() as number has ended; called once for each, also
+	 * if its client was turned away. Here the server may be given another, but must not be
+	 * freed. NULL: nobody wants to know. */
 	void (*gone)(void *opaque, uint64_t number);
 	void *opaque;
 };
@@ -160,11 +161,16 @@ MEDIO_API int medio_server_new_idle(struct medio_instance *inst,
 	const struct medio_server_options *opts, struct medio_server **out,
 	struct medio_error **err);
 /* Serve a connected socket, which the server then owns (also on failure); number is for gone(),
- * which is not called after a failure. -EBUSY: too many are being turned away; -ENOMEM. */
+ * which is not called after a failure. -EBUSY: too many are being turned away; -EPERM: no socket;
+ * -ENOMEM. */
 MEDIO_API int medio_server_take(struct medio_server *server, int fd, uint64_t number);
-/* Let every client go as medio_server_free() does, and be ready for others. */
+/* Let every client go, and be ready for others: on return the device has none, and what was answered
+ * is on its way. Does not wait; a connection is gone() when its client has hung up too, or after a
+ * second. */
 MEDIO_API void medio_server_disconnect(struct medio_server *server);
-/* Finishes what was answered, lets the client go (never with data unread), removes the socket. */
+/* Finishes what was answered, lets the client go (never with data unread), removes the socket. It
+ * waits for clients that do not hang up, 0.2 s in all; a program with other devices on the loop
+ * calls medio_server_disconnect() first and this when they are gone(). */
 MEDIO_API void medio_server_free(struct medio_server *server);
 
 #ifdef __cplusplus

@@ -30,19 +30,39 @@ struct medio_server {
 	struct medio_session *current;
 	struct medio_list sessions;
 	unsigned num_sessions;
+	bool single; /* made with its one connection: no other will come */
+	bool ending; /* being freed: nobody comes in any more */
 };
+
+/* The one place where a session ends: whoever gave it to us hears of it once. */
+static void end(struct medio_server *server, struct medio_session *s)
+{
+	bool taken = s->taken;
+	uint64_t number = s->number;
+	medio_list_remove(&s->link);
+	server->num_sessions--;
+	medio_session_free(s);
+	if (taken && server->opts.gone)
+		server->opts.gone(server->opts.opaque, number);
+}
+
+static struct medio_session *first_finished(struct medio_server *server)
+{
+	medio_list_for_each (item, &server->sessions) {
+		struct medio_session *s = medio_container_of(item, struct medio_session, link);
+		if (s->finished)
+			return s;
+	}
+	return NULL;
+}
 
 static void reap(void *opaque)
 {
 	struct medio_server *server = opaque;
-	medio_list_for_each (item, &server->sessions) {
-		struct medio_session *s = medio_container_of(item, struct medio_session, link);
-		if (!s->finished)
-			continue;
-		medio_list_remove(item);
-		server->num_sessions--;
-		medio_session_free(s);
-	}
+	struct medio_session *s;
+	/* gone() may bring another: the list is looked at anew. */
+	while ((s = first_finished(server)))
+		end(server, s);
 }
 
 void medio_server_session_gone(struct medio_server *server, struct medio_session *s)
@@ -58,14 +78,15 @@ void medio_server_client_left(struct medio_server *server, struct medio_session 
 	server->current = NULL;
 	medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client left");
 	/* Who never said VERSION was not a client; on a single connection nobody else will come. */
-	if (server->opts.once && (s->negotiated || server->listener.fd < 0))
+	if (server->opts.once && (s->negotiated || server->single))
 		medio_loop_stop(medio_instance_loop(server->inst));
 }
 
-static int admit(struct medio_server *server, int fd)
+/* number is NULL for a connection that nobody wants to hear of again. */
+static int admit(struct medio_server *server, int fd, const uint64_t *number)
 {
 	struct medio_session *s;
-	if (server->num_sessions >= MAX_SESSIONS) {
+	if (server->num_sessions >= MAX_SESSIONS || server->ending) {
 		close(fd);
 		return -EBUSY;
 	}
@@ -83,7 +104,14 @@ static int admit(struct medio_server *server, int fd)
 		server->current = s;
 		medio_instance_log(server->inst, MEDIO_LOG_DEBUG, "client came");
 	}
+	s->taken = number != NULL;
+	s->number = number ? *number : 0;
 	return 0;
+}
+
+int medio_server_take(struct medio_server *server, int fd, uint64_t number)
+{
+	return admit(server, fd, &number);
 }
 
 static void on_accept(void *opaque, uint32_t events)
@@ -94,7 +122,7 @@ static void on_accept(void *opaque, uint32_t events)
 	for (unsigned i = 0; i < MAX_SESSIONS; i++) {
 		int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
-			admit(server, fd);
+			admit(server, fd, NULL);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
@@ -127,7 +155,7 @@ static int check_options(struct medio_server_options *opts, struct medio_error *
 	return 0;
 }
 
-static int server_alloc(struct medio_instance *inst, const struct medio_server_options *opts,
+int medio_server_new_idle(struct medio_instance *inst, const struct medio_server_options *opts,
 	struct medio_server **out, struct medio_error **err)
 {
 	struct medio_server *server = calloc(1, sizeof(*server));
@@ -161,7 +189,7 @@ int medio_server_new(struct medio_instance *inst, const char *path,
 	struct medio_error **err)
 {
 	struct medio_server *server;
-	int ret = server_alloc(inst, opts, &server, err);
+	int ret = medio_server_new_idle(inst, opts, &server, err);
 	if (ret)
 		return ret;
 	ret = medio_listener_open(&server->listener, path, server->opts.mode, err);
@@ -185,12 +213,13 @@ int medio_server_new_fd(struct medio_instance *inst, int fd,
 	struct medio_error **err)
 {
 	struct medio_server *server;
-	int ret = server_alloc(inst, opts, &server, err);
+	int ret = medio_server_new_idle(inst, opts, &server, err);
 	if (ret) {
 		close(fd);
 		return ret;
 	}
-	ret = admit(server, fd);
+	server->single = true;
+	ret = admit(server, fd, NULL);
 	if (ret) {
 		medio_server_free(server);
 		return medio_error_set(err, -ret, "cannot take the connection: %s", strerror(-ret));
@@ -199,22 +228,29 @@ int medio_server_new_fd(struct medio_instance *inst, int fd,
 	return 0;
 }
 
+/* Each drains by itself and is reaped then. */
+void medio_server_disconnect(struct medio_server *server)
+{
+	medio_list_for_each (item, &server->sessions)
+		medio_conn_close(medio_container_of(item, struct medio_session, link)->conn, NULL);
+}
+
 void medio_server_free(struct medio_server *server)
 {
 	if (!server)
 		return;
 	server->opts.once = false;
+	server->ending = true;
 	medio_watch_free(server->watch);
 	medio_listener_close(&server->listener);
 	/* All hear at once that it is over, then share the time to say so too. */
-	medio_list_for_each (item, &server->sessions)
-		medio_conn_close(medio_container_of(item, struct medio_session, link)->conn, NULL);
-	uint64_t end = medio_now_ns() + LINGER_NS;
-	medio_list_for_each (item, &server->sessions) {
-		struct medio_session *s = medio_container_of(item, struct medio_session, link);
-		medio_conn_linger(s->conn, end);
-		medio_list_remove(item);
-		medio_session_free(s);
+	medio_server_disconnect(server);
+	uint64_t limit = medio_now_ns() + LINGER_NS;
+	while (!medio_list_empty(&server->sessions)) {
+		struct medio_session *s = medio_container_of(
+			server->sessions.next, struct medio_session, link);
+		medio_conn_linger(s->conn, limit);
+		end(server, s);
 	}
 	medio_timer_free(server->retry);
 	medio_timer_free(server->reaper);

@@ -39,6 +39,8 @@ struct medio_session {
 	struct medio_conn
 		*twin;		/* for our own commands, if the client has twin-socket; else NULL */
 	struct medio_list link; /* in the server's list of sessions */
+	uint64_t number;	/* of medio_server_take() */
+	bool taken;
 	bool refused; /* another client has the device: only VERSION is heard, EBUSY said */
 	bool attached;
 	bool negotiated;
