@@ -26,6 +26,8 @@ struct json_object *medio_describe_parent(struct medio_parent *parent);
 struct json_object *medio_describe_event(const struct medio_mdev_event *event);
 /* [{"name","value","default","help"}]: a table of parameters. */
 struct json_object *medio_describe_params(const struct medio_param *params);
+/* Seconds since 1970, with microseconds. */
+struct json_object *medio_describe_time(const struct timespec *time);
 /* -device {"driver":"vfio-user-pci",…} for a socket; free() it. */
 char *medio_describe_qemu(const char *socket);
 
