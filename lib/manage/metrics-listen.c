@@ -164,7 +164,7 @@ int medio_metrics_listen(
 {
 	const char *file = strncmp(where, "unix:", 5) == 0 ? where + 5 : NULL;
 	union address address;
-	socklen_t len;
+	socklen_t len = 0;
 	int ret = file ? unix_address(where, file, &address, &len, err)
 		       : tcp_address(where, &address, &len, err);
 
