@@ -26,27 +26,40 @@ enum medio_restart { MEDIO_RESTART_NEVER, MEDIO_RESTART_RESET, MEDIO_RESTART_RES
 extern const char *const medio_restart_names[];
 
 struct medio_process; /* process.h */
+struct medio_run;     /* run.h: an instance within a process */
 
 struct medio_managed {
 	struct medio_manager *manager;
 	struct medio_mdev *mdev;
 	struct medio_process *process; /* NULL: none runs it (it died, or is being started) */
-	struct medio_list item;	       /* among those of its process */
 	uid_t uid;		       /* owner */
 	gid_t gid;
 	mode_t mode; /* of its socket; 0600 */
 	enum medio_restart restart;
 	struct medio_strv params, filters;
-	char *socket;		  /* path of its vfio-user socket */
-	int listener, checkpoint; /* fds; -1: none */
-	struct medio_watch *listener_watch;
+	char *socket;			 /* path of its vfio-user socket */
 	const struct medio_stats *stats; /* of the process that runs it; NULL: none */
-	struct medio_list clients;	 /* struct medio_client.item, client.h */
+	struct medio_list clients;	 /* struct medio_client.item, client.h; oldest first */
 	unsigned num_clients;
 	struct timespec created; /* CLOCK_REALTIME */
 	unsigned restarts;
 	char *trouble; /* why nothing runs it, in words; NULL: all is well */
-	void *private; /* the driver's own */
+
+	/* From here on: the driver's own. */
+	int listener, checkpoint; /* fds; -1: none */
+	struct medio_watch *listener_watch;
+	struct medio_list starved_item; /* in workers->starved: no descriptors left to accept with */
+	struct medio_run *run;		/* where it runs */
+	struct medio_run *next;		/* where it is being started */
+	struct medio_list awaited_item; /* in process->awaited: it is to tell of us */
+	struct medio_list attrs;	/* struct attr_call.item: not yet answered */
+	struct medio_timer *timer;	/* to restart it, or while somebody is asked to let go */
+	struct medio_deaths *deaths;	/* when its workers died; NULL: never */
+	struct medio_change *change;	/* what set_param and set_filters are about; NULL: nothing */
+	struct medio_waiter *waiters;	/* more than mdev tells of its removal */
+	uint64_t asked_ns;		/* since when its client is asked */
+	enum { MEDIO_ASK_NOT, MEDIO_ASK, MEDIO_ASK_DISCONNECTED } asking;
+	bool probed; /* the first start was answered */
 };
 
 /* The driver, registered by medio_manager_init(); its opaque is the struct medio_manager *. */

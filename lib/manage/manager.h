@@ -42,17 +42,27 @@ struct medio_manager {
 	struct medio_policy policy;
 	struct medio_workers *workers; /* managed.h */
 	struct medio_list parents;     /* struct medio_managed_parent.item, parents.h */
-	uint64_t
-		grace_ns; /* remove of an open instance: ask so long, then take it away; 0: for ever */
-	bool leaving;	  /* mediod ends and its workers stay: let nothing go */
+	/* remove of an open instance: ask so long, then take it away; 0: for ever */
+	uint64_t grace_ns;
+	unsigned spares; /* workers kept ready */
+	bool leaving;	 /* mediod ends and its workers stay: let nothing go */
+	int lock;	 /* RUNTIME/lock: one mediod in a folder */
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);
 	void *log_opaque;
 };
 
-/* Loop, bus and the driver of managed.h; places and log have been set by the caller (places are
- * then the manager's to free). Errors with words. */
+/*
+ * Loop, bus and the driver of managed.h; places, policy, log and numbers have been set by the
+ * caller, all else is zeros. Places are then the manager's to free, also on failure. Makes the
+ * runtime folder, locks it, and lifts the soft limit of open files to the hard one. Errors with
+ * words: -EADDRINUSE another mediod has the folder; -ENAMETOOLONG its path leaves no room for
+ * sockets (55 bytes at most); -EPERM the folder is in others' hands; -ENOENT, -EACCES: it cannot be
+ * made, or there is no program medio-worker.
+ */
 int medio_manager_init(struct medio_manager *m, struct medio_error **err);
-/* leaving false: every instance is removed, every worker ends. true: workers are left running. */
+/* leaving false: every instance is removed, every worker ends; takes up to some seconds. true:
+ * workers are left running, for the next mediod. Frees the parents too. Not from a callback; what
+ * else was made on the loop must be gone. */
 void medio_manager_fini(struct medio_manager *m, bool leaving);
 
 /* How to create an instance, beyond parent, type and UUID. Copied. */
@@ -63,6 +73,8 @@ struct medio_creation {
 	const char *const *filters;
 	unsigned nfilters;
 	int restart; /* enum medio_restart, or -1: as the parent says */
+	/* The modes of a `create` file of the tree have let him in: the policy is not asked. */
+	bool permitted;
 };
 
 /* mdev is NULL if ret is -errno; words then say why, or are NULL. */
@@ -77,8 +89,9 @@ void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
 	const struct medio_type *type, const char *uuid, size_t len,
 	const struct medio_creation *how, medio_manager_created *created, void *opaque);
 /*
- * Remove one; done is called once, from within or later. now: an open one is not asked first but
- * taken from its client. -EACCES who may not; else as medio_mdev_remove().
+ * Remove one; done is called once, from within or later. who NULL: mediod itself. now: an open one
+ * is not asked first but taken from its client; also if it is being asked already. -EACCES who may
+ * not (logged); else as medio_mdev_remove().
  */
 void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
 	const struct medio_who *who, bool now, medio_mdev_done *done, void *opaque);
