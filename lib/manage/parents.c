@@ -309,7 +309,7 @@ static int plan(struct medio_manager *m, const struct offer *offer, const char *
 
 	for (unsigned i = 0; i < count; i++) {
 		const char *spec = nspecs ? specs[i] : offer->kinds[i].desc->name;
-		struct medio_managed_parent *parent;
+		struct medio_managed_parent *parent = NULL;
 		int ret = from_spec(offer, spec, &parent, err);
 		if (ret)
 			return ret;
