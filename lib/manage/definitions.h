@@ -18,6 +18,12 @@ struct medio_definition {
 };
 
 void medio_definition_free(struct medio_definition *def);
+/* Give attribute name a value: in the place of an earlier one, or at the end. -ENOMEM. */
+int medio_definition_set(struct medio_definition *def, const char *name, const char *value);
+/* Forget attribute name. -ENOENT. */
+int medio_definition_unset(struct medio_definition *def, const char *name);
+/* What would make an instance that runs: parent, type, parameters, filters, restart. -ENOMEM. */
+int medio_definition_from(const struct medio_mdev *mdev, struct medio_definition *def);
 /* Understand size bytes of a file. -EINVAL with words. def->parent and uuid are the caller's. */
 int medio_definition_parse(
 	const char *text, size_t size, struct medio_definition *def, struct medio_error **err);
