@@ -67,14 +67,16 @@ struct medio_instance;
  * single stores; another thread or process that reads them sees values that may be a moment old.
  */
 struct medio_stats {
-	uint64_t messages;		/* requests of clients that were handled */
-	uint64_t reads, writes;		/* region accesses that reached the chain */
-	uint64_t irqs;			/* interrupts delivered: eventfds signalled */
-	uint64_t dma_read, dma_written; /* bytes of client memory */
-	uint64_t faults;		/* DMA that was refused */
-	uint64_t errors;		/* what clients and guests did wrong, logged or not */
-	uint64_t clients;		/* clients that agreed on a VERSION, ever */
-	uint64_t connected;		/* 1: there is one now */
+	uint64_t messages;	/* requests of clients that were handled */
+	uint64_t reads, writes; /* region accesses that reached the chain */
+	uint64_t irqs;		/* interrupts delivered: eventfds signalled */
+	/* Bytes of client memory that were copied, at once or later. What a device does through the
+	 * pointers of medio_dma_get() and medio_dma_pin() is not seen. */
+	uint64_t dma_read, dma_written;
+	uint64_t faults;    /* DMA that was refused */
+	uint64_t errors;    /* what clients and guests did wrong, logged or not */
+	uint64_t clients;   /* clients that agreed on a VERSION, ever */
+	uint64_t connected; /* 1: there is one now */
 };
 
 struct medio_instance_options {
@@ -107,7 +109,7 @@ MEDIO_API int medio_instance_new(struct medio_loop *loop, const struct medio_typ
 MEDIO_API void medio_instance_free(struct medio_instance *inst);
 MEDIO_API const char *medio_instance_uuid(const struct medio_instance *inst);
 MEDIO_API const struct medio_stats *medio_instance_stats(const struct medio_instance *inst);
-/* Ask the client to give the device back: its REQ interrupt, if it set one up. */
+/* Ask the client to give the device back: its REQ interrupt. Without one it cannot be asked. */
 MEDIO_API void medio_instance_request(struct medio_instance *inst);
 /*
  * An attribute of the type by name. show prints into buf and returns the length. Errors: -ENOENT no
@@ -119,10 +121,15 @@ MEDIO_API int medio_instance_attr_store(
 	struct medio_instance *inst, const char *name, const char *text, size_t size);
 /*
  * The whole state as bytes: config space, MSI-X table and what the device's save() gives, for a
- * restart in another process. save: the size, or the size needed if it is more than cap; -EBUSY the
- * device is not quiet now (ask again later); -EOPNOTSUPP it has no save() and load(). load takes it
- * before a client comes; bytes may come from anybody. -EINVAL: not the state of this type, or not
- * good: the instance is as after a reset. -EBUSY: a client is connected.
+ * restart in another process.
+ *
+ * save, also while a client is connected: the size, or the size needed if it is more than cap (buf
+ * then holds nothing). -EBUSY: the device is not quiet now, or owes an answer: ask again later;
+ * -EOPNOTSUPP: it has no save() and load(); -EFBIG: over 256 MiB; or what its save() gave.
+ *
+ * load, before a client comes; the bytes may be anybody's. -EBUSY: a client is connected, or the
+ * device is not quiet; -EOPNOTSUPP; nothing has then changed. -EINVAL: not the state of this type,
+ * or not good; or what its load() gave: the instance is then as after a reset.
  */
 MEDIO_API ssize_t medio_instance_save(struct medio_instance *inst, void *buf, size_t cap);
 MEDIO_API int medio_instance_load(struct medio_instance *inst, const void *buf, size_t size);

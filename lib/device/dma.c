@@ -10,6 +10,16 @@
 #include "device/private.h"
 #include "iommu/iommu.h"
 
+void medio_instance_count_faults(struct medio_instance *inst)
+{
+	medio_stat_set(&inst->stats->faults, medio_iommu_fault_total(inst->iommu));
+}
+
+void medio_instance_count_dma(struct medio_instance *inst, bool write, size_t len)
+{
+	medio_stat_add(write ? &inst->stats->dma_written : &inst->stats->dma_read, len);
+}
+
 /* A device may reach memory only while it may master the bus (PCI 3.0, 6.2.2, command bit 2). */
 static int may_dma(struct medio_instance *inst, uint64_t iova, size_t len, unsigned prot)
 {
@@ -18,6 +28,7 @@ static int may_dma(struct medio_instance *inst, uint64_t iova, size_t len, unsig
 	if (medio_pci_config_bus_master(&inst->config))
 		return 0;
 	medio_iommu_fault_add(inst->iommu, iova, len, prot, MEDIO_FAULT_BUS_MASTER);
+	medio_instance_count_faults(inst);
 	medio_instance_guest_error(
 		inst, "DMA refused: bus mastering is off in the command register");
 	return -ENODEV;
@@ -35,6 +46,7 @@ static int report(struct medio_instance *inst, int ret)
 {
 	unsigned count = medio_iommu_fault_count(inst->iommu);
 	struct medio_iommu_fault fault;
+	medio_instance_count_faults(inst);
 	if (ret != -EFAULT && ret != -EACCES)
 		return ret;
 	if (count && medio_iommu_fault_get(inst->iommu, count - 1, &fault) == 0) {
@@ -58,7 +70,10 @@ int medio_dma_copy(struct medio_instance *inst, bool write, uint64_t iova, void 
 		return ret;
 	ret = write ? medio_iommu_write(inst->iommu, iova, buf, len)
 		    : medio_iommu_read(inst->iommu, iova, buf, len);
-	return ret ? report(inst, ret) : 0;
+	if (ret)
+		return report(inst, ret);
+	medio_instance_count_dma(inst, write, len);
+	return 0;
 }
 
 int medio_dma_move(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len,

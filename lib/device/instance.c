@@ -41,6 +41,21 @@ const char *medio_instance_uuid(const struct medio_instance *inst)
 	return inst->uuid;
 }
 
+const struct medio_stats *medio_instance_stats(const struct medio_instance *inst)
+{
+	return inst->stats;
+}
+
+struct medio_stats *medio_instance_counters(struct medio_instance *inst)
+{
+	return inst->stats;
+}
+
+void medio_instance_request(struct medio_instance *inst)
+{
+	medio_irq_signal(inst, MEDIO_IRQ_REQ);
+}
+
 /* ---- Creation ------------------------------------------------------------------------------------- */
 
 static int set_uuid(struct medio_instance *inst, const char *text, struct medio_error **err)
@@ -153,6 +168,8 @@ int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
 	inst->type = type;
 	inst->log = opts->log;
 	inst->log_opaque = opts->log_opaque;
+	inst->stats = opts->stats ? opts->stats : &inst->own_stats;
+	*inst->stats = (struct medio_stats){ 0 };
 	inst->migration.state = MEDIO_MIGRATION_RUNNING;
 	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++)
 		inst->regions[i].fd = -1; /* for a failure before there are regions */

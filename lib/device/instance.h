@@ -53,8 +53,12 @@ struct medio_loop *medio_instance_loop(const struct medio_instance *inst);
 const struct medio_type *medio_instance_type(const struct medio_instance *inst);
 struct medio_iommu *medio_instance_iommu(struct medio_instance *inst);
 struct medio_pci_config *medio_instance_config(struct medio_instance *inst);
-/* The device's own link, for attributes. */
+/* The device's own link. */
 struct medio_dev *medio_instance_device(struct medio_instance *inst);
+/* The counters, for what a transport counts (stats.h). */
+struct medio_stats *medio_instance_counters(struct medio_instance *inst);
+/* NULL: the type has no attribute of that name. */
+const struct medio_attr *medio_attr_find(const struct medio_type *type, const char *name);
 void medio_instance_log(struct medio_instance *inst, enum medio_log_level level, const char *fmt,
 	...) __attribute__((format(printf, 3, 4)));
 /* As medio_log, for what a client or guest does: at most 10 lines a second. */
@@ -89,5 +93,8 @@ int medio_instance_dma_map(struct medio_instance *inst, uint64_t iova, uint64_t 
 	int fd, uint64_t offset, struct medio_error **err);
 int medio_instance_dma_unmap(
 	struct medio_instance *inst, uint64_t iova, uint64_t size, bool all, uint64_t *unmapped);
+/* A transport's dma() has moved len bytes; has met a fault on the way. */
+void medio_instance_count_dma(struct medio_instance *inst, bool write, size_t len);
+void medio_instance_count_faults(struct medio_instance *inst);
 
 #endif

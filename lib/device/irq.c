@@ -20,6 +20,15 @@ static struct medio_pci_config *config(struct medio_instance *inst)
 	return &inst->config;
 }
 
+/* An interrupt on its way to the client. */
+static void interrupt(struct medio_instance *inst, int fd, bool careful)
+{
+	if (fd < 0)
+		return;
+	medio_signal(fd, careful);
+	medio_stat_add(&inst->stats->irqs, 1);
+}
+
 /* ---- Levels ------------------------------------------------------------------------------------- */
 
 static bool level_of(const struct medio_irqs_state *irqs, unsigned source)
@@ -42,7 +51,7 @@ static void intx_update(struct medio_instance *inst)
 		medio_pci_config_intx_disabled(config(inst)))
 		return;
 	irqs->intx.v.masked = true;
-	medio_signal(irqs->intx.v.trigger_fd, irqs->intx.v.careful);
+	interrupt(inst, irqs->intx.v.trigger_fd, irqs->intx.v.careful);
 }
 
 static void intx_mask(struct medio_instance *inst, bool mask)
@@ -105,7 +114,7 @@ static void deliver(struct medio_instance *inst, unsigned vector)
 	}
 	if (v->pending)
 		set_pending(inst, vector, false);
-	medio_signal(v->trigger_fd, v->careful);
+	interrupt(inst, v->trigger_fd, v->careful);
 }
 
 /* What is pending and can go now, goes. */
@@ -158,7 +167,7 @@ int medio_irq_signal(struct medio_instance *inst, unsigned index)
 					  : -1;
 	if (fd < 0)
 		return -ENOENT;
-	medio_signal(fd, true);
+	interrupt(inst, fd, true);
 	return 0;
 }
 
@@ -334,7 +343,7 @@ static void act(
 	struct medio_irqs_state *irqs = &inst->irqs;
 	if (index == MEDIO_IRQ_INTX) {
 		if (action == MEDIO_IRQ_TRIGGER)
-			medio_signal(irqs->intx.v.trigger_fd, irqs->intx.v.careful);
+			interrupt(inst, irqs->intx.v.trigger_fd, irqs->intx.v.careful);
 		else
 			intx_mask(inst, action == MEDIO_IRQ_MASK);
 		return;

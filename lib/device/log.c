@@ -43,9 +43,10 @@ void medio_instance_log(
 	va_end(ap);
 }
 
-/* Whether one more line about the guest may be printed now. */
+/* Something was done wrong: whether one more line about it may be printed now. */
 static bool allowed(struct medio_instance *inst)
 {
+	medio_stat_add(&inst->stats->errors, 1);
 	uint64_t second = medio_now_ns() / 1000000000u;
 	if (second != inst->log_second) {
 		unsigned dropped = inst->log_dropped;

@@ -7,6 +7,7 @@
 #include "device/instance.h"
 #include "device/irq.h"
 #include "device/migration.h"
+#include "device/stats.h"
 #include "pci/config.h"
 #include "pci/msix.h"
 #include "util/list.h"
@@ -77,6 +78,8 @@ struct medio_instance {
 	bool quiesce_again;	   /* medio_quiesce_done() came from within it */
 
 	struct medio_migration migration;
+	struct medio_stats *stats; /* where to count: own_stats, or the caller's */
+	struct medio_stats own_stats;
 
 	struct medio_error **fail; /* where medio_fail() puts its words while init() runs */
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);

@@ -225,14 +225,20 @@ int medio_instance_read(
 	struct medio_instance *inst, unsigned region, uint64_t offset, void *buf, size_t count)
 {
 	int ret = check(inst, region, offset, count);
-	return ret ? ret : medio_next_region_read(&inst->chain.head, region, offset, buf, count);
+	if (ret)
+		return ret;
+	medio_stat_add(&inst->stats->reads, 1);
+	return medio_next_region_read(&inst->chain.head, region, offset, buf, count);
 }
 
 int medio_instance_write(struct medio_instance *inst, unsigned region, uint64_t offset,
 	const void *buf, size_t count)
 {
 	int ret = check(inst, region, offset, count);
-	return ret ? ret : medio_next_region_write(&inst->chain.head, region, offset, buf, count);
+	if (ret)
+		return ret;
+	medio_stat_add(&inst->stats->writes, 1);
+	return medio_next_region_write(&inst->chain.head, region, offset, buf, count);
 }
 
 int medio_instance_region(

@@ -2,6 +2,8 @@
 /* What is asked of an instance: its facts, its attributes, its guest's memory. */
 #include "mdev/private.h"
 
+#include "device/instance.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -119,19 +121,10 @@ void medio_mdev_changed(struct medio_mdev *mdev, const char *env)
 
 /* ---- Attributes -------------------------------------------------------------------------------- */
 
-static const struct medio_attr *find_attr(const struct medio_mdev *mdev, const char *name)
-{
-	const struct medio_attr *attr = mdev->type->attrs;
-
-	while (attr && attr->name && strcmp(attr->name, name) != 0)
-		attr++;
-	return attr && attr->name ? attr : NULL;
-}
-
 int medio_mdev_attr_show(
 	struct medio_mdev *mdev, const char *name, medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_attr *attr = find_attr(mdev, name);
+	const struct medio_attr *attr = medio_attr_find(mdev->type, name);
 	const struct medio_mdev_driver *driver;
 	int ret;
 
@@ -151,7 +144,7 @@ int medio_mdev_attr_show(
 int medio_mdev_attr_store(struct medio_mdev *mdev, const char *name, const char *text, size_t size,
 	medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_attr *attr = find_attr(mdev, name);
+	const struct medio_attr *attr = medio_attr_find(mdev->type, name);
 	const struct medio_mdev_driver *driver;
 	int ret;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The driver whose devices run in this process, on the loop it was registered with. */
 #include "device/instance.h"
-#include "device/irq.h"
 
 #include <medio/mdev.h>
 
@@ -52,17 +51,16 @@ static void local_remove(struct medio_mdev *mdev)
 static void local_request(struct medio_mdev *mdev, unsigned count)
 {
 	(void)count;
-	medio_irq_signal(medio_mdev_data(mdev), MEDIO_IRQ_REQ);
+	medio_instance_request(medio_mdev_data(mdev));
 }
 
 static int local_attr_show(struct medio_mdev *mdev, const struct medio_attr *attr,
 	medio_mdev_attr_done *done, void *opaque)
 {
 	char text[TEXT_MAX];
-	ssize_t ret = attr->show(device_of(mdev), attr, text, sizeof(text));
+	ssize_t ret = medio_instance_attr_show(
+		medio_mdev_data(mdev), attr->name, text, sizeof(text));
 
-	if (ret > (ssize_t)sizeof(text))
-		ret = -ENOBUFS;
 	done(opaque, ret, ret < 0 ? NULL : text);
 	return 0;
 }
@@ -70,7 +68,7 @@ static int local_attr_show(struct medio_mdev *mdev, const struct medio_attr *att
 static int local_attr_store(struct medio_mdev *mdev, const struct medio_attr *attr,
 	const char *text, size_t size, medio_mdev_attr_done *done, void *opaque)
 {
-	int ret = attr->store(device_of(mdev), attr, text, size);
+	int ret = medio_instance_attr_store(medio_mdev_data(mdev), attr->name, text, size);
 
 	done(opaque, ret < 0 ? ret : (ssize_t)size, NULL);
 	return 0;

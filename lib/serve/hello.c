@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <medio/serve.h>
+#include "device/stats.h"
 #include "serve/session.h"
 
 /* QEMU takes no reply longer than its own request; a client that says less than this gets all. */
@@ -102,5 +103,8 @@ int medio_handle_version(struct medio_session *s, struct medio_request *req)
 		return refuse(s, req, EINVAL);
 	}
 	s->negotiated = true;
+	struct medio_stats *stats = medio_instance_counters(s->inst);
+	medio_stat_add(&stats->clients, 1);
+	medio_stat_set(&stats->connected, 1);
 	return reply(s, req, json);
 }

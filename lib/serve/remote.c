@@ -33,6 +33,8 @@ static void finish(struct medio_session *s, struct transfer *t, int ret)
 	if (t->in_flight)
 		s->remote_in_flight--;
 	medio_list_remove(&t->link);
+	if (ret == -EFAULT || ret == -EACCES)
+		medio_instance_count_faults(s->inst);
 	t->done(t->opaque, ret);
 	free(t);
 }
@@ -83,16 +85,25 @@ static int send_chunk(struct medio_session *s, struct transfer *t)
 	return 0;
 }
 
+/* The chunk at hand is done. */
+static void chunk_done(struct medio_session *s, struct transfer *t)
+{
+	medio_instance_count_dma(s->inst, t->write, t->run.len);
+	t->buf += t->run.len;
+}
+
 static int copy_local(struct medio_session *s, struct transfer *t)
 {
 	if (t->write)
 		memcpy(t->run.hva, t->buf, t->run.len);
 	else
 		memcpy(t->buf, t->run.hva, t->run.len);
-	if (!medio_iommu_poisoned(medio_instance_iommu(s->inst)))
-		return 0;
-	s->poisoned = true;
-	return -EFAULT;
+	if (medio_iommu_poisoned(medio_instance_iommu(s->inst))) {
+		s->poisoned = true;
+		return -EFAULT;
+	}
+	chunk_done(s, t);
+	return 0;
 }
 
 /* Move on until a chunk is under way or the transfer has ended. */
@@ -116,7 +127,6 @@ static void advance(struct medio_session *s, struct transfer *t)
 			finish(s, t, ret);
 			return;
 		}
-		t->buf += t->run.len;
 	}
 }
 
@@ -219,7 +229,7 @@ int medio_remote_reply(struct medio_session *s, struct medio_request *req)
 			medio_vu_cmd_name(req->hdr.cmd));
 	if (data)
 		memcpy(t->buf, req->payload + sizeof(access), data);
-	t->buf += t->run.len;
+	chunk_done(s, t);
 	t->in_flight = false;
 	s->remote_in_flight--;
 	advance(s, t);

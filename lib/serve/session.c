@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "serve/session.h"
+#include "device/stats.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -117,11 +118,12 @@ static int dispatch(struct medio_session *s, struct medio_request *req)
 static enum medio_conn_verdict on_message(void *opaque, struct medio_request *req)
 {
 	struct medio_session *s = opaque;
+	bool command = (req->hdr.flags & MEDIO_VU_TYPE_MASK) == MEDIO_VU_COMMAND;
 	int ret;
 	s->replied = false;
 	if ((req->hdr.flags & MEDIO_VU_TYPE_MASK) == MEDIO_VU_REPLY)
 		ret = medio_remote_reply(s, req);
-	else if ((req->hdr.flags & MEDIO_VU_TYPE_MASK) != MEDIO_VU_COMMAND)
+	else if (!command)
 		ret = medio_session_broken(
 			s, "it sent a message that is neither command nor reply");
 	else
@@ -129,7 +131,7 @@ static enum medio_conn_verdict on_message(void *opaque, struct medio_request *re
 
 	if (medio_conn_reserved(s->conn))
 		medio_conn_release(s->conn);
-	if (!s->replied && ret <= 0 && (req->hdr.flags & MEDIO_VU_TYPE_MASK) == MEDIO_VU_COMMAND)
+	if (!s->replied && ret <= 0 && command)
 		medio_session_reply_header(s, req, -ret);
 	if (s->poisoned && ret != MEDIO_SESSION_CLOSE)
 		ret = medio_session_broken(
@@ -138,6 +140,8 @@ static enum medio_conn_verdict on_message(void *opaque, struct medio_request *re
 		medio_conn_close(s->conn, s->why[0] ? s->why : NULL);
 		return MEDIO_CONN_CLOSE;
 	}
+	if (command && ret != MEDIO_SESSION_STALL)
+		medio_stat_add(&medio_instance_counters(s->inst)->messages, 1);
 	/* Also when stalled: what the device waits for may be its own DMA, held up by the reply. */
 	if (!medio_list_empty(&s->remote))
 		medio_remote_kick(s);
@@ -218,6 +222,7 @@ static void detach(struct medio_session *s)
 	if (!s->attached)
 		return;
 	s->attached = false;
+	medio_stat_set(&medio_instance_counters(s->inst)->connected, 0);
 	s->wait = MEDIO_WAIT_NONE;
 	s->quiescing = s->quiet = false;
 	medio_remote_cancel(s);
