@@ -24,6 +24,15 @@ const struct medio_iommu_model medio_iommu_type1 = {
 	.max_mappings = MEDIO_IOMMU_MAX_MAPPINGS,
 };
 
+const struct medio_iommu_model medio_iommu_spapr = {
+	.name = "spapr",
+	.splits = true,
+	.page_size = MEDIO_IOMMU_PAGE,
+	.aperture_first = 0,
+	.aperture_last = UINT64_MAX,
+	.max_mappings = MEDIO_IOMMU_MAX_MAPPINGS,
+};
+
 int medio_iommu_new(const struct medio_iommu_model *model, struct medio_iommu **out)
 {
 	assert(model->page_size >= MEDIO_IOMMU_PAGE &&
@@ -143,6 +152,51 @@ static bool bisects(const struct medio_iommu *domain, uint64_t iova, uint64_t la
 	return medio_maptable_floor(t, last, &pos) && medio_mappos_last(t, pos) > last;
 }
 
+/*
+ * Let no mapping lie on both sides of at: cut it there. The halves are the same memory, so what is
+ * cached stays true. A log of dirty pages counts both as wholly written: more, never less.
+ */
+static int split(struct medio_iommu *domain, uint64_t at)
+{
+	struct medio_maptable *t = &domain->table;
+	struct medio_mappos pos;
+	if (!at || !medio_maptable_floor(t, at - 1, &pos) || medio_mappos_last(t, pos) < at)
+		return 0;
+	if (t->count >= domain->model->max_mappings)
+		return -ENOSPC;
+	const uint64_t start = medio_mappos_start(t, pos), last = medio_mappos_last(t, pos);
+	struct medio_mapping *m = medio_mappos_mapping(t, pos);
+	struct medio_backing *backing = medio_mappos_backing(t, pos);
+	struct medio_mapping upper = *m;
+	struct medio_backing upper_backing = { .seg = backing->seg };
+	const bool dirty = backing->dirty != NULL;
+	medio_dirtylog_drop(&domain->log, backing);
+	upper.pages = (last - at + 1) >> MEDIO_IOMMU_PAGE_SHIFT;
+	if (upper.hva)
+		upper.hva += at - start;
+	m->pages = (at - start) >> MEDIO_IOMMU_PAGE_SHIFT;
+	int ret = medio_maptable_insert(t, at, &upper, &upper_backing);
+	if (ret == 0 && upper_backing.seg)
+		upper_backing.seg->refs++;
+	if (ret < 0) /* nothing moved: m is still where it was */
+		m->pages = (last - start + 1) >> MEDIO_IOMMU_PAGE_SHIFT;
+	if (dirty)
+		medio_dirtylog_mark(&domain->log, t, start, last);
+	medio_iotlb_resize(&domain->tlb, t->count);
+	return ret;
+}
+
+/* Make [iova, last] begin and end between mappings, if the model can. */
+static int cut_out(struct medio_iommu *domain, uint64_t iova, uint64_t last)
+{
+	if (!bisects(domain, iova, last))
+		return 0;
+	if (!domain->model->splits)
+		return -EINVAL;
+	int ret = split(domain, iova);
+	return ret || last == UINT64_MAX ? ret : split(domain, last + 1);
+}
+
 /* Tell the owner that a mapping goes, until its pins are gone or it has had its chances. */
 static void notify(struct medio_iommu *domain, uint64_t iova, uint64_t last)
 {
@@ -217,8 +271,9 @@ int medio_iommu_unmap(struct medio_iommu *domain, uint64_t iova, uint64_t size, 
 			return -EINVAL;
 		if (last < iova)
 			return -EOVERFLOW;
-		if (bisects(domain, iova, last))
-			return -EINVAL;
+		int ret = cut_out(domain, iova, last);
+		if (ret < 0)
+			return ret;
 	}
 	notify_all(domain, iova, last);
 	const uint64_t bytes = remove_all(domain, iova, last);
@@ -335,9 +390,9 @@ int medio_iommu_unmap_dirty(struct medio_iommu *domain, uint64_t iova, uint64_t 
 	const uint64_t last = iova + size - 1;
 	if (last < iova)
 		return -EOVERFLOW;
-	if (bisects(domain, iova, last))
-		return -EINVAL;
 	int ret = check_report(domain, iova, size, page_size, bitmap, bytes);
+	if (ret == 0)
+		ret = cut_out(domain, iova, last);
 	if (ret < 0)
 		return ret;
 	notify_all(domain, iova, last);

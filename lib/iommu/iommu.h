@@ -38,13 +38,11 @@ struct medio_iommu;
 
 /* ---- Model ----------------------------------------------------------------------------------- */
 
-/*
- * What kind of IOMMU a domain behaves as. Data, and a hook for what data cannot say. Every model
- * maps whole ranges and refuses an unmap that would cut one in two.
- */
+/* What kind of IOMMU a domain behaves as. Data, and a hook for what data cannot say. */
 struct medio_iommu_model {
 	const char *name;
-	uint64_t page_size;			/* a power of two >= 4096: unit of map and unmap */
+	bool splits;	    /* an unmap may cut a mapping in two; else that is -EINVAL */
+	uint64_t page_size; /* a power of two >= 4096: unit of map and unmap */
 	uint64_t aperture_first, aperture_last; /* iova that can be mapped, last byte included */
 	unsigned max_mappings;			/* 65,535 at most */
 	/* Further conditions of a mapping, NULL: none. 0 or -errno with words. */
@@ -54,6 +52,8 @@ struct medio_iommu_model {
 
 /* VFIO_TYPE1v2_IOMMU: 4 KiB pages, the whole address space, 65,535 mappings. */
 extern const struct medio_iommu_model medio_iommu_type1;
+/* sPAPR TCE: every page stands for itself. Windows and registered memory are spapr.h's. */
+extern const struct medio_iommu_model medio_iommu_spapr;
 
 #define MEDIO_IOMMU_MAX_MAPPINGS 65535u
 #define MEDIO_IOMMU_MAX_PIN	 512u /* pages in one call; the kernel's VFIO_PIN_PAGES_MAX_ENTRIES */
@@ -133,9 +133,10 @@ enum { MEDIO_UNMAP_ALL = 1 };
  * removes everything and wants iova = size = 0. *unmapped (unless NULL): bytes removed, at most
  * UINT64_MAX. Errors, nothing changed:
  *   -EINVAL    size 0 without ALL; not multiples of the page size; iova or size not 0 with ALL;
- *              unknown flags; the range begins or ends inside a mapping
+ *              unknown flags; the range begins or ends inside a mapping (unless the model splits)
  *   -EOVERFLOW iova + size - 1 wraps around
  *   -EBUSY     called from the notify callback
+ *   -ENOSPC, -ENOMEM  a mapping has to be cut in two, and there is no room for one more
  * Source: linux/vfio.h, VFIO_IOMMU_UNMAP_DMA.
  */
 int medio_iommu_unmap(struct medio_iommu *domain, uint64_t iova, uint64_t size, unsigned flags,
