@@ -51,7 +51,7 @@ struct medio_control;
 struct medio_control_options {
 	int fd; /* a listening socket from elsewhere (socket activation), taken; -1: make one */
 	/* What "reload", "leave" and "quit" do; any may be NULL: -EOPNOTSUPP. reload: 0 or -errno
-	 * with words. */
+	 * with words. None may free the control: stop the loop instead. */
 	int (*reload)(void *opaque, struct medio_error **err);
 	void (*leave)(void *opaque);
 	void (*quit)(void *opaque);
@@ -61,6 +61,9 @@ struct medio_control_options {
 /* -EADDRINUSE: a mediod serves there already, with words that say what to do. */
 int medio_control_new(struct medio_manager *m, const struct medio_control_options *opts,
 	struct medio_control **out, struct medio_error **err);
+/* Serve a connection that somebody else accepted: a stream socket, taken also on failure. -EUSERS:
+ * he has too many; -ENOMEM. */
+int medio_control_take(struct medio_control *control, int fd, const struct medio_who *who);
 /* What was answered is sent if it can be without waiting. NULL is allowed. */
 void medio_control_free(struct medio_control *control);
 
