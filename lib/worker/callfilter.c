@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Two lists of system calls: what serving devices takes, and what making more of them takes on top.
+ * All else kills the process: whoever calls it is not us any more.
+ *
+ * Never allowed: another program or process (execve, clone), another's memory or fate (ptrace,
+ * process_vm_*, kill), another view of the machine (mount, unshare, setns), io_uring, bpf, perf,
+ * keys, sockets other than AF_UNIX, executable memory.
+ */
+#include "worker/callfilter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/error.h"
+
+/* By name: what an architecture does not have, or this libseccomp does not know, is left out. */
+static const char *const serving[] = {
+	/* The loop; connections. */
+	"epoll_wait", "epoll_pwait", "epoll_pwait2", "epoll_ctl", "recvmsg", "recvfrom", "recvmmsg",
+	"sendmsg", "sendto", "sendmmsg", "accept4", "accept", "shutdown", "poll", "ppoll", "select",
+	"pselect6", "getsockopt", "setsockopt", "getsockname", "getpeername", "epoll_create1",
+	"eventfd2", "timerfd_create", "timerfd_settime", "timerfd_gettime",
+	/* Files that are open. readlink: what a descriptor is, /proc/self/fd/N; Landlock cares
+	 * neither about that nor about stat. */
+	"read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
+	"pwritev2", "lseek", "close", "close_range", "fstat", "newfstatat", "stat", "lstat",
+	"statx", "fstatfs", "readlink", "readlinkat", "fcntl", "dup", "dup2", "dup3", "fsync",
+	"fdatasync", "ftruncate", "fallocate", "fadvise64", "memfd_create", "inotify_rm_watch",
+	/* Memory; mmap and mprotect below. */
+	"munmap", "mremap", "madvise", "msync", "brk", "mincore",
+	/* Time. */
+	"clock_gettime", "clock_getres", "gettimeofday", "time", "nanosleep", "clock_nanosleep",
+	/* Ourselves. */
+	"futex", "rseq", "set_robust_list", "membarrier", "sched_yield", "getcpu",
+	"sched_getaffinity", "restart_syscall", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+	"rt_sigpending", "sigaltstack", "getpid", "gettid", "getppid", "getuid", "geteuid",
+	"getgid", "getegid", "getrandom", "uname", "sysinfo", "getrlimit", "getrusage", "times",
+	"exit", "exit_group"
+};
+
+/* Ends of what a device made: with Landlock, in its own folders only. */
+static const char *const removing[] = { "unlink", "unlinkat" };
+
+static const char *const opening[] = { "openat", "open", "access", "faccessat", "faccessat2",
+	"getdents64", "getcwd", "mkdir", "mkdirat", "rmdir", "symlink", "symlinkat", "chmod",
+	"fchmod", "fchmodat", "umask", "statfs", "bind", "connect", "listen", "inotify_init1",
+	"inotify_add_watch", "flock" };
+
+/* Politely refused to those who may not: libraries look for files and live without. */
+static const char *const asking[] = { "openat", "open", "access", "faccessat", "faccessat2" };
+
+/* Of files, terminals. */
+static const unsigned long ioctls[] = { FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ, TIOCOUTQ };
+static const unsigned long terminal_ioctls[] = { TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK, TCSETS, TCSETSW,
+	TCSETSF };
+
+static int add(scmp_filter_ctx ctx, uint32_t action, const char *name, unsigned nargs,
+	const struct scmp_arg_cmp *args)
+{
+	int call = seccomp_syscall_resolve_name(name);
+	if (call == __NR_SCMP_ERROR || call < 0)
+		return 0;
+	return seccomp_rule_add_array(ctx, action, call, nargs, args);
+}
+
+static int add_all(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t count)
+{
+	int ret = 0;
+	for (size_t i = 0; i < count && !ret; i++)
+		ret = add(ctx, action, names[i], 0, NULL);
+	return ret;
+}
+
+/* Allow a call if its argument is value under mask. */
+static int add_if(
+	scmp_filter_ctx ctx, const char *name, unsigned arg, uint64_t mask, uint64_t value)
+{
+	const struct scmp_arg_cmp cmp = { arg, SCMP_CMP_MASKED_EQ, mask, value };
+	return add(ctx, SCMP_ACT_ALLOW, name, 1, &cmp);
+}
+
+static int add_ioctls(scmp_filter_ctx ctx, const unsigned long *numbers, size_t count)
+{
+	int ret = 0;
+	for (size_t i = 0; i < count && !ret; i++)
+		ret = add_if(ctx, "ioctl", 1, UINT32_MAX, numbers[i]);
+	return ret;
+}
+
+/* Memory, but none that can be executed. */
+static int add_memory(scmp_filter_ctx ctx, const char *name)
+{
+	const struct scmp_arg_cmp exec = { 2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC };
+	int ret = add_if(ctx, name, 2, PROT_EXEC, 0);
+	return ret ? ret : add(ctx, SCMP_ACT_ERRNO(EPERM), name, 1, &exec);
+}
+
+static int add_common(scmp_filter_ctx ctx)
+{
+	/* Its own limits may be read: all processes but itself are nobody's business. */
+	const struct scmp_arg_cmp limits[] = { { 0, SCMP_CMP_EQ, 0 }, { 2, SCMP_CMP_EQ, 0 } };
+	int ret = add_all(ctx, SCMP_ACT_ALLOW, serving, MEDIO_ARRAY_SIZE(serving));
+	if (ret == 0)
+		ret = add_memory(ctx, "mmap");
+	if (ret == 0)
+		ret = add_memory(ctx, "mprotect");
+	if (ret == 0)
+		ret = add_ioctls(ctx, ioctls, MEDIO_ARRAY_SIZE(ioctls));
+	if (ret == 0)
+		ret = add(ctx, SCMP_ACT_ALLOW, "prlimit64", 2, limits);
+	if (ret == 0) /* raise() and abort() */
+		ret = add_if(ctx, "tgkill", 0, UINT32_MAX, (uint32_t)getpid());
+	if (ret == 0)
+		ret = add_if(ctx, "kill", 0, UINT32_MAX, (uint32_t)getpid());
+	if (ret == 0)
+		ret = add_if(ctx, "socketpair", 0, UINT32_MAX, AF_UNIX);
+	return ret;
+}
+
+static int add_opening(scmp_filter_ctx ctx)
+{
+	int ret = add_all(ctx, SCMP_ACT_ALLOW, opening, MEDIO_ARRAY_SIZE(opening));
+	if (ret == 0)
+		ret = add_ioctls(ctx, terminal_ioctls, MEDIO_ARRAY_SIZE(terminal_ioctls));
+	if (ret == 0)
+		ret = add_if(ctx, "socket", 0, UINT32_MAX, AF_UNIX);
+	return ret;
+}
+
+static int fill(scmp_filter_ctx ctx, bool opens, bool landlock)
+{
+	uint32_t remove = opens || landlock ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES);
+	int ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (ret == 0)
+		ret = add_common(ctx);
+	if (ret == 0)
+		ret = add_all(ctx, remove, removing, MEDIO_ARRAY_SIZE(removing));
+	if (ret)
+		return ret;
+	return opens ? add_opening(ctx)
+		     : add_all(ctx, SCMP_ACT_ERRNO(EACCES), asking, MEDIO_ARRAY_SIZE(asking));
+}
+
+int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int ret = ctx ? fill(ctx, opens, landlock) : -ENOMEM;
+	if (ret == 0)
+		ret = seccomp_load(ctx);
+	if (ctx)
+		seccomp_release(ctx);
+	return ret ? medio_error_set(err, -ret, "cannot filter system calls: %s", strerror(-ret))
+		   : 0;
+}
+
+bool medio_callfilter_possible(void)
+{
+	return true;
+}
+
+bool medio_callfilter_traceable(void)
+{
+	return false;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The filter of system calls: callfilter.c with libseccomp, callfilter-none.c without it or when a
+ * sanitizer, which needs calls of its own, is built in. */
+#ifndef MEDIO_WORKER_CALLFILTER_H
+#define MEDIO_WORKER_CALLFILTER_H
+
+#include <stdbool.h>
+
+struct medio_error;
+
+/* As medio_sandbox_calls(). landlock: it decides about removing files, so seccomp need not. */
+int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err);
+/* Whether that does something. */
+bool medio_callfilter_possible(void);
+/* Whether this process may be traced: only for a leak sanitizer, which does it to itself. */
+bool medio_callfilter_traceable(void);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of a worker know of each other. */
+#ifndef MEDIO_WORKER_PRIVATE_H
+#define MEDIO_WORKER_PRIVATE_H
+
+#include "util/list.h"
+#include "worker/link.h"
+#include "worker/shared.h"
+#include "worker/worker.h"
+
+enum medio_worker_mode {
+	MEDIO_WORKER_NEW,      /* no START yet */
+	MEDIO_WORKER_ISOLATED, /* one instance, and then no more */
+	MEDIO_WORKER_SHARED,
+};
+
+struct medio_worker {
+	struct medio_loop *loop;
+	const struct medio_worker_types *types;
+	int sock;	   /* listening */
+	uid_t uid;	   /* at the start: whose mediod may come, besides root's */
+	unsigned possible; /* flags of READY */
+	struct medio_watch *sock_watch, *signal_watch;
+	int signal_fd;
+	struct medio_timer *lonely; /* nobody came */
+
+	struct medio_link *link; /* NULL: no mediod now */
+	bool greeted;		 /* it said HELLO */
+	bool ending;		 /* when what waits has been sent */
+
+	int counters_fd; /* -1: none */
+	union medio_shared_slot *counters;
+	unsigned num_slots;
+
+	enum medio_worker_mode mode;
+	uid_t run_uid; /* of the first START */
+	bool confined; /* the sandbox is complete */
+
+	struct medio_list *buckets; /* num_buckets of struct medio_hosted.bucket, by UUID */
+	size_t num_buckets;
+	uint64_t seed;	       /* of the hash */
+	struct medio_list all; /* struct medio_hosted.item */
+	struct medio_list
+		next; /* those the new mediod has not heard of: struct medio_hosted.item too */
+	unsigned num_hosted;
+
+	void *scratch; /* scratch_size bytes: a state being saved */
+	size_t scratch_size;
+	char text[MEDIO_WIRE_MAX - 256]; /* of an attribute */
+};
+
+/* A connection that a server of ours has; what is kept of it is for the next mediod. */
+struct medio_hosted_client {
+	struct medio_list item;
+	uint64_t cookie;
+	int fd;
+	bool told; /* this mediod knows of it */
+};
+
+/* One instance, served to whoever mediod sends. */
+struct medio_hosted {
+	struct medio_worker *worker;
+	struct medio_list item, bucket;
+	uint8_t uuid[MEDIO_UUID_SIZE];
+	const struct medio_type *type;
+	struct medio_instance *inst;
+	struct medio_server *server;
+	uint32_t slot;
+	int listener;		   /* not ours to listen on: kept for the next mediod */
+	struct medio_list clients; /* struct medio_hosted_client.item */
+	bool told;		   /* this mediod knows of it */
+
+	int checkpoint; /* fd, -1: none is kept */
+	void *map;
+	size_t map_size;
+	uint64_t save_ns;
+	struct medio_timer *save_timer;
+	struct medio_stats saved; /* the counters when it was saved last */
+};
+
+/* worker.c: a line to mediod; uuid may be NULL. */
+void medio_worker_log(
+	struct medio_worker *w, const uint8_t *uuid, enum medio_log_level level, const char *line);
+
+/* hosts.c: all instances by UUID. */
+int medio_hosts_init(struct medio_worker *w);
+void medio_hosts_fini(struct medio_worker *w);
+struct medio_hosted *medio_hosts_find(
+	const struct medio_worker *w, const uint8_t uuid[MEDIO_UUID_SIZE]);
+int medio_hosts_add(struct medio_worker *w, struct medio_hosted *host);
+void medio_hosts_remove(struct medio_worker *w, struct medio_hosted *host);
+
+/* hosted.c. new takes the fds of msg (a START that has been checked) as it needs them. restored: its
+ * state is the checkpoint's. Errors with words. */
+int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
+	const struct medio_wire_start *start, const struct medio_type *type,
+	struct medio_hosted **out, bool *restored, struct medio_error **err);
+void medio_hosted_free(struct medio_hosted *host);
+/* fd is taken. */
+void medio_hosted_take(struct medio_hosted *host, int fd, uint64_t cookie);
+
+/* checkpoint.c: its state into the memory shared with mediod. */
+int medio_checkpoint_init(struct medio_hosted *host, int fd, const struct medio_wire_start *start,
+	bool *restored, struct medio_error **err);
+void medio_checkpoint_fini(struct medio_hosted *host);
+/* A client came or went. */
+void medio_checkpoint_kick(struct medio_hosted *host);
+
+/* start.c: the answer to START; ret 0, or words in err. */
+int medio_worker_start(struct medio_worker *w, struct medio_wire_msg *msg, bool *restored,
+	struct medio_error **err);
+
+/* adopt.c: tell a new mediod what there is. */
+void medio_adopt_begin(struct medio_worker *w);
+int medio_adopt_feed(struct medio_worker *w);
+
+#endif
