@@ -10,6 +10,8 @@
 
 #include "manage/manager.h"
 
+#define MEDIO_DEFINITION_MAX (64u << 10) /* bytes of a file */
+
 struct medio_definition {
 	char uuid[37];
 	char *parent, *type;
