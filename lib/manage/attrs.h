@@ -23,7 +23,8 @@ struct medio_managed_attr {
 	const char *name; /* "medio/socket"; NULL ends the table */
 	/* Print, with a newline: the length or -errno. */
 	ssize_t (*show)(struct medio_managed *inst, char *buf, size_t size);
-	/* NULL: read-only. text is size bytes, perhaps with a newline; done is called once. */
+	/* NULL: read-only. text is size bytes without the newline that echo writes, and a zero; done
+	 * is called once. */
 	void (*store)(struct medio_managed *inst, const char *text, size_t size,
 		medio_mdev_done *done, void *opaque);
 };
