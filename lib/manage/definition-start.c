@@ -7,6 +7,7 @@
 
 #include "manage/attrs.h"
 #include "manage/definitions.h"
+#include "manage/user.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/nearest.h"
@@ -22,6 +23,7 @@ struct start {
 	/* What creation itself is given: its worker is then started once. */
 	struct medio_strv params, filters;
 	int restart;
+	struct medio_who owner; /* uid -1: none is named */
 	struct medio_mdev *mdev;
 	unsigned at;		   /* next attribute */
 	int ret;		   /* why it failed */
@@ -84,6 +86,9 @@ static int take_attr(struct start *start, unsigned i)
 		ret = add_lines(&start->filters, value);
 	else if (!strcmp(name, "medio/restart"))
 		ret = find_restart(value, &start->restart, &start->words);
+	else if (!strcmp(name, "medio/owner"))
+		ret = medio_user_find_owner(
+			value, &start->owner.uid, &start->owner.gid, &start->words);
 	else
 		return 0;
 	return ret ? ret : 1;
@@ -92,6 +97,7 @@ static int take_attr(struct start *start, unsigned i)
 static int take_attrs(struct start *start)
 {
 	start->restart = -1;
+	start->owner.uid = (uid_t)-1;
 	for (unsigned i = 0; i < start->def.names.count; i++) {
 		int ret = take_attr(start, i);
 		if (ret < 0)
@@ -103,7 +109,30 @@ static int take_attrs(struct start *start)
 static bool is_taken(const char *name)
 {
 	return !strncmp(name, "params/", 7) || !strcmp(name, "medio/filters") ||
-	       !strcmp(name, "medio/restart");
+	       !strcmp(name, "medio/restart") || !strcmp(name, "medio/owner");
+}
+
+/*
+ * Who the instance is for. Not whoever starts it and then given away: by then its worker would have
+ * opened files as the first one.
+ */
+static int find_owner(struct start *start, struct medio_creation *how)
+{
+	const struct medio_policy *policy = &start->manager->policy;
+
+	how->who = start->who;
+	if (start->owner.uid == (uid_t)-1 || start->owner.uid == start->who.uid)
+		return 0;
+	if (!medio_policy_allows(policy, &start->who, MEDIO_MAY_ADMINISTER, 0)) {
+		medio_manager_log(start->manager, MEDIO_LOG_WARN,
+			"uid %u (pid %d) may not start %s for uid %u", (unsigned)start->who.uid,
+			(int)start->who.pid, start->def.uuid, (unsigned)start->owner.uid);
+		return medio_error_set(
+			&start->words, EACCES, "%s is defined for another user", start->def.uuid);
+	}
+	how->who = start->owner;
+	how->permitted = true;
+	return 0;
 }
 
 /* ---- Attributes, one after the other ----------------------------------------------------------- */
@@ -243,6 +272,7 @@ void medio_definition_start(struct medio_manager *m, const struct medio_definiti
 	const struct medio_who *who, medio_manager_created *started, void *opaque)
 {
 	struct start *start = calloc(1, sizeof(*start));
+	struct medio_creation how = { 0 };
 	const struct medio_type *type;
 	struct medio_parent *parent;
 
@@ -258,19 +288,18 @@ void medio_definition_start(struct medio_manager *m, const struct medio_definiti
 	if (!start->ret)
 		start->ret = take_attrs(start);
 	if (!start->ret)
+		start->ret = find_owner(start, &how);
+	if (!start->ret)
 		start->ret = find_place(start, &parent, &type);
 	if (start->ret) {
 		end(start);
 		return;
 	}
-	struct medio_creation how = {
-		.who = *who,
-		.params = medio_strv_items(&start->params),
-		.nparams = start->params.count,
-		.filters = medio_strv_items(&start->filters),
-		.nfilters = start->filters.count,
-		.restart = start->restart,
-	};
+	how.params = medio_strv_items(&start->params);
+	how.nparams = start->params.count;
+	how.filters = medio_strv_items(&start->filters);
+	how.nfilters = start->filters.count;
+	how.restart = start->restart;
 	medio_manager_create(m, parent, type, start->def.uuid, sizeof(start->def.uuid) - 1, &how,
 		created, start);
 }

@@ -50,7 +50,9 @@ int medio_definitions_each(const char *dir,
 
 /*
  * Start a definition: create, then its attributes. On an attribute's failure the instance is removed
- * again, as mdevctl does. started as medio_manager_create()'s.
+ * again, as mdevctl does. Parameters, filters, "medio/restart" and "medio/owner" are not written
+ * after but given to the creation. Who may administer can start one for its owner, others only
+ * their own (-EACCES, logged). started as medio_manager_create()'s; -ENOENT: no such parent or type.
  */
 void medio_definition_start(struct medio_manager *m, const struct medio_definition *def,
 	const struct medio_who *who, medio_manager_created *started, void *opaque);
