@@ -211,6 +211,81 @@ static void what_a_guest_can_cause_is_limited(void **state)
 	medio_instance_free(inst);
 }
 
+/* ---- Counters and attributes ------------------------------------------------------------------------------ */
+
+static void counters_may_be_anywhere_and_begin_at_zero(void **state)
+{
+	(void)state;
+	struct medio_stats stats;
+	struct medio_instance_options opts = { .stats = &stats };
+	struct medio_instance *inst;
+	uint8_t byte;
+	memset(&stats, 0xff, sizeof(stats));
+	assert_int_equal(medio_instance_new(loop, &type, &opts, &inst, NULL), 0);
+	assert_ptr_equal(medio_instance_stats(inst), &stats);
+	assert_int_equal(stats.reads | stats.errors | stats.connected, 0);
+	assert_int_equal(medio_instance_read(inst, 0, 0, &byte, 1), 0);
+	assert_int_equal(medio_instance_read(inst, 0, 4096, &byte, 1), -EINVAL);
+	assert_int_equal(stats.reads, 1);
+	medio_instance_free(inst);
+	assert_int_equal(stats.reads, 1); /* and stay */
+
+	assert_int_equal(medio_instance_new(loop, &type, NULL, &inst, NULL), 0);
+	assert_int_equal(medio_instance_write(inst, 0, 0, &byte, 1), 0);
+	assert_int_equal(medio_instance_stats(inst)->writes, 1);
+	medio_instance_free(inst);
+}
+
+static ssize_t show_count(
+	struct medio_dev *dev, const struct medio_attr *attr, char *buf, size_t size)
+{
+	const struct dev *d = medio_priv(dev);
+	return snprintf(buf, size, "%s %llu\n", attr->name, (unsigned long long)d->count);
+}
+
+static int store_count(
+	struct medio_dev *dev, const struct medio_attr *attr, const char *buf, size_t size)
+{
+	struct dev *d = medio_priv(dev);
+	(void)attr;
+	if (size != 1)
+		return -ERANGE;
+	d->count = (uint64_t)(buf[0] - '0');
+	return 0;
+}
+
+static void attributes_are_found_by_name(void **state)
+{
+	static const struct medio_attr attrs[] = {
+		{ "group/count", show_count, store_count },
+		{ "read-only", show_count, NULL },
+		{ "write-only", NULL, store_count },
+		{ NULL },
+	};
+	(void)state;
+	struct medio_type with = type;
+	struct medio_instance *inst;
+	char text[64];
+	assert_int_equal(medio_instance_new(loop, &type, NULL, &inst, NULL), 0);
+	assert_int_equal(medio_instance_attr_show(inst, "count", text, sizeof(text)), -ENOENT);
+	assert_int_equal(medio_instance_attr_store(inst, "count", "1", 1), -ENOENT);
+	medio_instance_free(inst);
+
+	with.attrs = attrs;
+	assert_int_equal(medio_instance_new(loop, &with, NULL, &inst, NULL), 0);
+	assert_int_equal(medio_instance_attr_show(inst, "group/count", text, sizeof(text)), 14);
+	assert_string_equal(text, "group/count 3\n");
+	assert_int_equal(medio_instance_attr_show(inst, "group/count", text, 13), -ENOBUFS);
+	assert_int_equal(medio_instance_attr_store(inst, "group/count", "8", 1), 0);
+	assert_int_equal(medio_instance_attr_show(inst, "read-only", text, sizeof(text)), 12);
+	assert_string_equal(text, "read-only 8\n");
+	assert_int_equal(medio_instance_attr_store(inst, "group/count", "88", 2), -ERANGE);
+	assert_int_equal(medio_instance_attr_store(inst, "read-only", "1", 1), -EIO);
+	assert_int_equal(medio_instance_attr_show(inst, "write-only", text, sizeof(text)), -EIO);
+	assert_int_equal(medio_instance_attr_show(inst, "group", text, sizeof(text)), -ENOENT);
+	medio_instance_free(inst);
+}
+
 /* ---- Helpers ---------------------------------------------------------------------------------------------- */
 
 static char pieces[256];
@@ -272,6 +347,8 @@ int main(void)
 		WITH_LOOP(a_failure_closes_no_descriptor_of_others),
 		WITH_LOOP(a_uuid_is_kept_in_lower_case_or_made),
 		WITH_LOOP(what_a_guest_can_cause_is_limited),
+		WITH_LOOP(counters_may_be_anywhere_and_begin_at_zero),
+		WITH_LOOP(attributes_are_found_by_name),
 		cmocka_unit_test(an_access_is_split_into_aligned_pieces),
 		cmocka_unit_test(values_are_little_endian_of_any_size),
 	};
