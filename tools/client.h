@@ -7,15 +7,14 @@
 #include <stddef.h>
 
 #include "command.h"
+#include "manage/lines.h"
 
 struct medio_error;
 
 struct medio_client {
 	int fd;
 	char *path; /* of the control socket */
-	char *buf;  /* size bytes received and not yet given */
-	size_t size, capacity;
-	size_t scanned; /* of them are known to have no end of line */
+	struct medio_lines in;
 };
 
 /* Connect to the daemon. Errors with words, which say how to start one: -ENOENT or -ECONNREFUSED
@@ -31,6 +30,10 @@ void medio_client_close(struct medio_client *client);
  */
 int medio_client_ask(struct medio_client *client, struct json_object *request,
 	struct json_object **result, struct medio_error **err);
+/* The two halves of it: nothing else may be asked between them. */
+int medio_client_send(struct medio_client *client, struct json_object *request);
+int medio_client_wait(
+	struct medio_client *client, struct json_object **result, struct medio_error **err);
 /* The next line that is there: 1 and *line; 0 nothing is there (poll client->fd); -ENOTCONN the
  * daemon has gone; -EPROTO it speaks nonsense; -ENOMEM. */
 int medio_client_next(struct medio_client *client, struct json_object **line);
@@ -41,6 +44,9 @@ struct json_object *medio_client_request(const char *op);
 void medio_client_set(struct json_object *request, const char *key, const char *value);
 void medio_client_set_list(
 	struct json_object *request, const char *key, const char *const *items, unsigned count);
+/* The path of RUNTIME/UUID/vfio-user.sock where a mediod serves it, or would. To free(); NULL: out
+ * of memory. */
+char *medio_client_socket(const char *uuid);
 /* For a command that asks once: open, ask, close. MEDIO_EXIT_OK, or what to exit with, after saying
  * why: MEDIO_EXIT_USAGE if what was asked makes no sense (EINVAL). */
 int medio_client_run(
@@ -53,6 +59,8 @@ const char *medio_json_string(const struct json_object *object, const char *key)
 int64_t medio_json_int(const struct json_object *object, const char *key);
 /* NULL: none, or null. */
 struct json_object *medio_json_get(const struct json_object *object, const char *key);
+/* In a request or answer being made. */
+void medio_json_set(struct json_object *object, const char *key, const char *value);
 /* On standard output, over several lines, as every command's --json does. */
 void medio_json_print(struct json_object *object);
 

@@ -464,38 +464,14 @@ void medio_op_undefine(struct medio_request *request)
 	medio_request_done(request, result);
 }
 
-/* A definition that is being started, until it has. */
-struct starting {
-	struct medio_definition def;
-	medio_manager_created *started;
-	void *opaque;
-};
-
-static void defined_started(void *opaque, struct medio_mdev *mdev, int ret, const char *words)
-{
-	struct starting *starting = opaque;
-
-	starting->started(starting->opaque, mdev, ret, words);
-	medio_definition_free(&starting->def);
-	free(starting);
-}
-
 void medio_op_start_defined(struct medio_request *request, medio_manager_created *started)
 {
-	struct starting *starting = calloc(1, sizeof(*starting));
+	_cleanup_definition_ struct medio_definition def = { 0 };
 	struct medio_error *err = NULL;
-	int ret = starting ? load(request, &starting->def, &err) : -ENOMEM;
+	int ret = load(request, &def, &err);
 
-	if (ret) {
-		free(starting);
+	if (ret)
 		medio_request_error(request, ret, err);
-		return;
-	}
-	/* What he creates is his; to write the attribute takes root. */
-	if (!is_admin(request) && is_his(request, &starting->def))
-		medio_definition_unset(&starting->def, OWNER);
-	starting->started = started;
-	starting->opaque = request;
-	medio_definition_start(
-		request->manager, &starting->def, &request->who, defined_started, starting);
+	else
+		medio_definition_start(request->manager, &def, &request->who, started, request);
 }
