@@ -36,7 +36,7 @@ struct medio_bench {
 
 extern const struct medio_bench medio_bench_roundtrip, medio_bench_posted, medio_bench_syscalls,
 	medio_bench_iova, medio_bench_interrupt, medio_bench_connect, medio_bench_instances,
-	medio_bench_dma;
+	medio_bench_dma, medio_bench_mgmt;
 
 enum medio_goal { MEDIO_NO_GOAL, MEDIO_AT_LEAST, MEDIO_AT_MOST };
 
