@@ -6,6 +6,8 @@
 #   guest_prepare BED        makes the initramfs once; sets $work (a scratch folder), $qemu, $guest_args
 #   guest_boot CMD...        starts CMD (QEMU with "${guest_args[@]}", or something that runs it)
 #   guest COMMAND            runs it in the guest; $answer is its output, the status is its own
+#   qmp COMMAND [ARGUMENTS]  asks QEMU's monitor; $answer is what it returned. CMD needs "${guest_monitor[@]}"
+#   qmp_event PATTERN        waits for an event of the monitor that matches
 #   guest_drop               ends CMD at once, for a guest that is of no more use
 #   guest_off                powers the guest off; $guest_status is CMD's exit status
 #   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status, which it returns
@@ -17,6 +19,7 @@ checks=0
 failures=0
 answer=
 guest_pid=
+mon_open=
 guest_timeout=${MEDIO_GUEST_TIMEOUT:-120}
 
 guest_cleanup() {
@@ -59,6 +62,7 @@ guest_prepare() {
 	# Memory that a device server can map; guest_ram_private is memory it cannot.
 	guest_ram=(-object "memory-backend-memfd,id=mem,size=256M,share=on")
 	guest_ram_private=(-object "memory-backend-ram,id=mem,size=256M,share=off")
+	guest_monitor=(-chardev "pipe,id=mon,path=$work/mon" -object "monitor-qmp,id=qmp,chardev=mon")
 }
 
 # One line from the guest into $REPLY; kernel messages have carriage returns, answers have none.
@@ -81,13 +85,16 @@ guest_wait_ready() {
 guest_boot() {
 	answer=
 	: >"$work/console"
-	mkfifo "$work/in" "$work/out"
+	: >"$work/events"
+	mkfifo "$work/in" "$work/out" "$work/mon.in" "$work/mon.out"
 	# A session of its own, so that all of it can be ended together.
 	setsid "$@" <"$work/in" >"$work/out" 2>"$work/stderr" &
 	guest_pid=$!
 	exec {guest_in}>"$work/in" {guest_out}<"$work/out"
-	rm -f "$work/in" "$work/out"
-	guest_wait_ready
+	# Both ways on both, so that nothing waits for a monitor that nobody asked for.
+	exec {mon_in}<>"$work/mon.in" {mon_out}<>"$work/mon.out"
+	guest_wait_ready || return
+	rm -f "$work/in" "$work/out" "$work/mon.in" "$work/mon.out"
 }
 
 guest() {
@@ -102,6 +109,43 @@ guest() {
 	return 1
 }
 
+# One line of the monitor into $REPLY, events set aside.
+qmp_line() {
+	while IFS= read -r -t "$1" -u "$mon_out" REPLY; do
+		REPLY=${REPLY%$'\r'}
+		case $REPLY in
+		*'"event":'*) printf '%s\n' "$REPLY" >>"$work/events" ;;
+		*'"QMP":'*) ;;
+		*) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+qmp() {
+	answer=
+	if [ "$1" != qmp_capabilities ] && [ -z "$mon_open" ]; then
+		qmp qmp_capabilities || return
+		mon_open=yes
+	fi
+	printf '{"execute":"%s"%s}\n' "$1" "${2:+,\"arguments\":$2}" >&"$mon_in"
+	qmp_line 20 || return
+	answer=$REPLY
+	[[ $answer == *'"return":'* ]]
+}
+
+qmp_event() {
+	local end=$((SECONDS + ${2:-30}))
+
+	until grep -E -m 1 -- "$1" "$work/events"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		# What comes now is an event: nothing was asked.
+		qmp_line 1
+	done
+	grep -vE -- "$1" "$work/events" >"$work/events.left"
+	mv "$work/events.left" "$work/events"
+}
+
 # After a reset the firmware prints its screen again, and init says it is ready.
 guest_reboot() {
 	printf 'reboot -f\n' >&"$guest_in"
@@ -114,7 +158,8 @@ guest_off() {
 	while IFS= read -r -t "$guest_timeout" -u "$guest_out" REPLY; do
 		printf '%s\n' "$REPLY" >>"$work/console"
 	done
-	exec {guest_in}>&- {guest_out}<&-
+	exec {guest_in}>&- {guest_out}<&- {mon_in}>&- {mon_out}<&-
+	mon_open=
 	if kill -0 "$guest_pid" 2>/dev/null && [ "$(guest_state)" != Z ]; then
 		timeout 20 tail --pid="$guest_pid" -f /dev/null || kill -- "-$guest_pid"
 	fi
@@ -128,7 +173,8 @@ guest_drop() {
 	[ -n "$guest_pid" ] || return 0
 	kill -- "-$guest_pid" 2>/dev/null
 	wait "$guest_pid"
-	exec {guest_in}>&- {guest_out}<&-
+	exec {guest_in}>&- {guest_out}<&- {mon_in}>&- {mon_out}<&-
+	mon_open=
 	guest_pid=
 }
 
@@ -142,7 +188,7 @@ diagnose() {
 		printf '%s\n' "--- answer" "$answer" "--- standard error of the guest's command"
 		cat "$work/stderr" 2>/dev/null
 		printf '%s\n' "--- end of the console"
-		tail -n 15 "$work/console" 2>/dev/null
+		tail -n 15 "$work/console" "$work"/*.err 2>/dev/null
 		echo
 	} | sed 's/^/# /'
 }
