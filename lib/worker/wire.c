@@ -194,7 +194,9 @@ int medio_wire_send(int sock, const struct medio_wire_msg *msg)
 	do
 		n = sendmsg(sock, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? -errno : 0;
+	if (n < 0)
+		return errno == ECONNRESET ? -EPIPE : -errno; /* it left without reading all */
+	return 0;
 }
 
 static void collect_fds(struct msghdr *hdr, struct medio_wire_msg *msg)
