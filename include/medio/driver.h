@@ -14,7 +14,8 @@
  * source is the same for each:
  *
  *     vfio-user:/path   a vfio-user server's socket; a path with a '/' in it means the same
- *     vfio:0000:01:00.0, iommufd:…, uio:uio0, local:TYPE, an instance's UUID
+ *     local:TYPE[,name=value…]  a device in this process, see <medio/local.h>
+ *     vfio:0000:01:00.0, iommufd:…, uio:uio0, an instance's UUID
  *                       known names, answered with -ENOTSUP by this version
  *
  * Threads: one thread at a time uses a card. A program may have many cards, each on its thread.

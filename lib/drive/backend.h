@@ -75,7 +75,7 @@ struct medio_backend {
 		size_t count);
 	int (*flush)(struct medio_card *card);
 	/* Tell the device. After map fails nothing is mapped; unmap of whole mappings. */
-	int (*dma_map)(struct medio_card *card, const struct medio_mapping *mapping, int fd,
+	int (*dma_map)(struct medio_card *card, const struct medio_card_mapping *mapping, int fd,
 		uint64_t offset);
 	int (*dma_unmap)(struct medio_card *card, uint64_t iova, uint64_t size);
 	/* flags: one of NONE, EVENTFD and one action. fds: count of them with EVENTFD, NULL: take
@@ -107,7 +107,11 @@ struct medio_card {
 	bool failed; /* some call has failed */
 };
 
-extern const struct medio_backend medio_backend_vfio_user;
+extern const struct medio_backend medio_backend_vfio_user, medio_backend_local;
+
+/* A card that is not open yet, NULL: out of memory; and its end if it never will be. */
+struct medio_card *medio_card_alloc(const struct medio_backend *backend, const char *uri);
+void medio_card_discard(struct medio_card *card);
 
 /* Say why a call fails: gives -errnum. */
 int medio_card_fail(struct medio_card *card, int errnum, const char *fmt, ...)

@@ -24,7 +24,7 @@ static const struct {
 	{ "vfio", NULL },
 	{ "iommufd", NULL },
 	{ "uio", NULL },
-	{ "local", NULL },
+	{ "local", &medio_backend_local },
 };
 
 int medio_card_fail(struct medio_card *card, int errnum, const char *fmt, ...)
@@ -100,7 +100,7 @@ static int find_backend(const char *uri, const struct medio_backend **backend, c
 				continue;
 			if (!schemes[i].backend)
 				return medio_error_set(err, ENOTSUP,
-					"%s: %s devices are not in this version; it has vfio-user:/path",
+					"%s: %s devices are not in this version; it has vfio-user:/path and local:TYPE",
 					uri, schemes[i].scheme);
 			*backend = schemes[i].backend;
 			*address = uri + len + 1;
@@ -130,7 +130,7 @@ static int check_options(const struct medio_card_options *opts, struct medio_err
 	return 0;
 }
 
-static struct medio_card *card_alloc(const struct medio_backend *backend, const char *uri)
+struct medio_card *medio_card_alloc(const struct medio_backend *backend, const char *uri)
 {
 	struct medio_card *card = calloc(1, sizeof(*card));
 
@@ -147,6 +147,13 @@ static struct medio_card *card_alloc(const struct medio_backend *backend, const 
 	return card;
 }
 
+void medio_card_discard(struct medio_card *card)
+{
+	if (card)
+		free(card->uri);
+	free(card);
+}
+
 static int card_new(const struct medio_backend *backend, const char *uri, const char *address,
 	int fd, const struct medio_card_options *opts, struct medio_card **out,
 	struct medio_error **err)
@@ -159,13 +166,12 @@ static int card_new(const struct medio_backend *backend, const char *uri, const 
 		return ret;
 	if (fd < 0 && !*address)
 		return medio_error_set(err, EINVAL, "%s: the address is empty", uri);
-	struct medio_card *card = card_alloc(backend, uri);
+	struct medio_card *card = medio_card_alloc(backend, uri);
 	if (!card)
 		return medio_error_set(err, ENOMEM, "out of memory");
 	ret = backend->open(card, address, medio_steal_fd(owned), opts ? opts : &none, err);
 	if (ret) {
-		free(card->uri);
-		free(card);
+		medio_card_discard(card);
 		return ret;
 	}
 	*out = card;
@@ -209,8 +215,7 @@ void medio_card_close(struct medio_card *card)
 	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
 		region_fini(&card->regions[i]);
 	medio_memory_fini(&card->memory);
-	free(card->uri);
-	free(card);
+	medio_card_discard(card);
 }
 
 /* ---- What it has ------------------------------------------------------------------------------- */

@@ -30,7 +30,7 @@ static int check_range(struct medio_card *card, uint64_t iova, uint64_t size, un
 }
 
 /* Remember mapping and tell the device. On failure the mapping's memory is the caller's still. */
-static int add(struct medio_card *card, struct medio_mapping *mapping, int fd, uint64_t offset)
+static int add(struct medio_card *card, struct medio_card_mapping *mapping, int fd, uint64_t offset)
 {
 	int ret = medio_memory_add(&card->memory, mapping);
 
@@ -42,7 +42,7 @@ static int add(struct medio_card *card, struct medio_mapping *mapping, int fd, u
 	if (!ret)
 		return 0;
 	/* Forget it without undoing the mmap: that is the caller's to do. */
-	struct medio_mapping *kept = card->memory.list;
+	struct medio_card_mapping *kept = card->memory.list;
 	while (kept->iova != mapping->iova)
 		kept++;
 	kept->mapped = false;
@@ -53,7 +53,9 @@ static int add(struct medio_card *card, struct medio_mapping *mapping, int fd, u
 int medio_card_dma_map(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void *ptr)
 {
-	struct medio_mapping mapping = { .iova = iova, .size = size, .prot = prot, .ptr = ptr };
+	struct medio_card_mapping mapping = {
+		.iova = iova, .size = size, .prot = prot, .ptr = ptr
+	};
 	int ret = check_range(card, iova, size, prot);
 
 	return ret ? ret : add(card, &mapping, -1, 0);
@@ -62,7 +64,9 @@ int medio_card_dma_map(
 static int map_file(struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, int fd,
 	uint64_t offset, int access, void **out)
 {
-	struct medio_mapping mapping = { .iova = iova, .size = size, .prot = prot, .mapped = true };
+	struct medio_card_mapping mapping = {
+		.iova = iova, .size = size, .prot = prot, .mapped = true
+	};
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)

@@ -6,7 +6,7 @@
 
 #include "drive/memory.h"
 
-static void undo(struct medio_mapping *mapping)
+static void undo(struct medio_card_mapping *mapping)
 {
 	if (mapping->mapped)
 		munmap(mapping->ptr, mapping->size);
@@ -21,7 +21,7 @@ void medio_memory_fini(struct medio_memory *memory)
 }
 
 /* Ends are kept inclusive: a mapping may reach the last byte of the address space. */
-static uint64_t last(const struct medio_mapping *mapping)
+static uint64_t last(const struct medio_card_mapping *mapping)
 {
 	return mapping->iova + (mapping->size - 1);
 }
@@ -41,7 +41,7 @@ static unsigned find(const struct medio_memory *memory, uint64_t iova)
 	return low;
 }
 
-int medio_memory_add(struct medio_memory *memory, const struct medio_mapping *mapping)
+int medio_memory_add(struct medio_memory *memory, const struct medio_card_mapping *mapping)
 {
 	unsigned at = find(memory, mapping->iova);
 
@@ -99,7 +99,7 @@ int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64
 	for (at = find(memory, iova); size; at++) {
 		if (at == memory->count || memory->list[at].iova > iova)
 			return -ENODEV;
-		const struct medio_mapping *m = &memory->list[at];
+		const struct medio_card_mapping *m = &memory->list[at];
 		if ((m->prot & prot) != prot)
 			return -EACCES;
 		if (pieces == cap)

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-struct medio_mapping {
+struct medio_card_mapping {
 	uint64_t iova, size; /* bytes; never wraps */
 	unsigned prot;	     /* MEDIO_CARD_DMA_* */
 	uint8_t *ptr;	     /* here */
@@ -16,14 +16,14 @@ struct medio_mapping {
 };
 
 struct medio_memory {
-	struct medio_mapping *list;
+	struct medio_card_mapping *list;
 	unsigned count, cap;
 };
 
 /* Undo and forget all. */
 void medio_memory_fini(struct medio_memory *memory);
 /* -EEXIST: overlaps one there is; -ENOMEM. */
-int medio_memory_add(struct medio_memory *memory, const struct medio_mapping *mapping);
+int medio_memory_add(struct medio_memory *memory, const struct medio_card_mapping *mapping);
 /* How many whole mappings lie in the range. -EINVAL: one would be cut in two. */
 int medio_memory_count(const struct medio_memory *memory, uint64_t iova, uint64_t size);
 /* Undo and forget the mappings in the range, all of them whole. */

@@ -373,7 +373,7 @@ static int session_flush(struct medio_card *card)
 /* ---- DMA --------------------------------------------------------------------------------------- */
 
 static int session_dma_map(
-	struct medio_card *card, const struct medio_mapping *mapping, int fd, uint64_t offset)
+	struct medio_card *card, const struct medio_card_mapping *mapping, int fd, uint64_t offset)
 {
 	struct medio_vu_session *session = card->backend_state;
 	struct medio_vu_dma_map map = {

@@ -202,7 +202,7 @@ static void a_uri_that_cannot_be_opened_gets_an_errno_and_words(void **state)
 	uris("vfio:0000:01:00.0", -ENOTSUP, "not in this version");
 	uris("iommufd:0000:01:00.0", -ENOTSUP, "not in this version");
 	uris("uio:uio0", -ENOTSUP, "not in this version");
-	uris("local:mtty-2", -ENOTSUP, "not in this version");
+	uris("local:mtty-2", -ENOTSUP, "no devices of its own");
 	uris("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENOTSUP, "UUID");
 	uris("vfio-usr:/x", -EINVAL, "vfio-user");
 	uris("", -EINVAL, "vfio-user:/path");
