@@ -48,6 +48,7 @@ struct medio_metrics {
 	struct medio_watch *watch;
 	struct medio_timer *timer; /* when libmicrohttpd wants to run though nothing is ready */
 	struct medio_list connections;
+	bool closed;	      /* a connection, so there is room to accept another */
 	struct page pages[2]; /* OpenMetrics, classic */
 	char *path;	      /* of the unix socket; NULL: TCP */
 };
@@ -159,6 +160,7 @@ static void on_connection(void *opaque, struct MHD_Connection *peer, void **cont
 	struct medio_metrics *metrics = opaque;
 
 	if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+		metrics->closed = true;
 		if (*context)
 			drop_connection(*context);
 		*context = NULL;
@@ -183,12 +185,17 @@ static void on_connection(void *opaque, struct MHD_Connection *peer, void **cont
 
 /* ---- On our loop ------------------------------------------------------------------------------- */
 
+/* With all its connections taken libmicrohttpd does not look who comes; it begins again at the start of
+ * a run, and when one has been closed at the end of the last nothing else would make it run. */
 static void run(struct medio_metrics *metrics)
 {
 	MHD_UNSIGNED_LONG_LONG ms;
 
+	metrics->closed = false;
 	MHD_run(metrics->daemon);
-	if (MHD_get_timeout(metrics->daemon, &ms) == MHD_YES)
+	if (metrics->closed)
+		medio_timer_arm(metrics->timer, 0);
+	else if (MHD_get_timeout(metrics->daemon, &ms) == MHD_YES)
 		medio_timer_arm(metrics->timer, ms * 1000000u);
 	else
 		medio_timer_disarm(metrics->timer);
