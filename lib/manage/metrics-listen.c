@@ -69,7 +69,6 @@ static int tcp_address(
 	uint16_t port = parse_port(port_text);
 	if (!port)
 		return wrong(where, err);
-	memset(address, 0, sizeof(*address));
 	if (six) {
 		address->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
 			.sin6_port = htons(port),
@@ -91,7 +90,6 @@ static int unix_address(const char *where, const char *path, union address *addr
 {
 	if (!*path)
 		return wrong(where, err);
-	memset(address, 0, sizeof(*address));
 	address->un.sun_family = AF_UNIX;
 	if (strlen(path) >= sizeof(address->un.sun_path))
 		return medio_error_set(err, EINVAL,
@@ -163,7 +161,7 @@ int medio_metrics_listen(
 	const char *where, gid_t group, int *fd, char **path, struct medio_error **err)
 {
 	const char *file = strncmp(where, "unix:", 5) == 0 ? where + 5 : NULL;
-	union address address;
+	union address address = { 0 };
 	socklen_t len = 0;
 	int ret = file ? unix_address(where, file, &address, &len, err)
 		       : tcp_address(where, &address, &len, err);

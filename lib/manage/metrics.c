@@ -58,7 +58,7 @@ struct medio_metrics {
 static enum MHD_Result say(struct MHD_Connection *connection, unsigned status, const char *words)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-		strlen(words), (void *)(uintptr_t)words, MHD_RESPMEM_PERSISTENT);
+		strlen(words), (void *)words, MHD_RESPMEM_PERSISTENT);
 
 	if (!response)
 		return MHD_NO;
