@@ -59,6 +59,7 @@ struct reading {
 	const char *name; /* of the file */
 	const char *text, *end;
 	unsigned line; /* the one libinih has now, from 1 */
+	bool pending;  /* … must be a key, which we have not been told yet */
 	struct medio_error **err;
 	int ret; /* of the first error; nothing is read after it */
 	enum section section;
@@ -220,6 +221,7 @@ static int on_key(void *opaque, const char *section, const char *key, const char
 	int ret;
 
 	(void)section;
+	r->pending = false;
 	if (r->ret)
 		return 0;
 	if (!value)
@@ -274,6 +276,8 @@ static char *next_line(char *buf, int size, void *opaque)
 {
 	struct reading *r = opaque;
 
+	if (r->pending)
+		fail(r, medio_error_set(r->err, EINVAL, "neither [section] nor key = value"));
 	if (r->ret || r->text == r->end)
 		return NULL;
 	r->line++;
@@ -290,8 +294,10 @@ static char *next_line(char *buf, int size, void *opaque)
 	else if (size < 1 || len >= (size_t)size)
 		fail(r, medio_error_set(
 				r->err, EINVAL, "the line is longer than %d bytes", size - 2));
-	else if (line[0] == '[' && len)
+	else if (len && line[0] == '[')
 		read_title(r, line, len);
+	else
+		r->pending = len && !strchr(";#\r\n", line[0]);
 	if (r->ret)
 		return NULL;
 	memcpy(buf, line, len);
@@ -302,7 +308,7 @@ static char *next_line(char *buf, int size, void *opaque)
 int medio_config_parse(struct medio_config *config, const char *name, const char *text, size_t size,
 	struct medio_error **err)
 {
-	/* Words are always made: their absence means that libinih found the error. */
+	/* Words are always made, though err may be NULL: they get the line in front. */
 	struct medio_error *words = NULL;
 	struct reading r = {
 		.config = config, .name = name, .text = text, .end = text + size, .err = &words
@@ -312,8 +318,7 @@ int medio_config_parse(struct medio_config *config, const char *name, const char
 	if (line < 0 && !r.ret)
 		r.ret = medio_error_set(&words, ENOMEM, "%s: out of memory", name);
 	if (line > 0 && !r.ret)
-		fail_at(&r, (unsigned)line,
-			medio_error_set(&words, EINVAL, "neither [section] nor key = value"));
+		fail_at(&r, (unsigned)line, medio_error_set(&words, EINVAL, "not understood"));
 	if (!r.ret)
 		end_section(&r);
 	free(r.parent);
