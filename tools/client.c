@@ -134,8 +134,8 @@ static int wait_answer(struct medio_client *client, struct json_object **answer)
 {
 	for (;;) {
 		int ret = next_line(client, true, answer);
-		if (ret < 0)
-			return ret;
+		if (ret <= 0) /* nothing: a time limit that the caller set on the socket */
+			return ret ? ret : -ETIMEDOUT;
 		if (medio_json_get(*answer, "ok"))
 			return 0;
 		json_object_put(*answer);

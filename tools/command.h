@@ -55,10 +55,16 @@ struct medio_command {
 };
 
 extern const struct medio_command medio_command_console;
+extern const struct medio_command medio_command_list;
 extern const struct medio_command medio_command_lspci;
+extern const struct medio_command medio_command_monitor;
 extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
 extern const struct medio_command medio_command_serve;
+extern const struct medio_command medio_command_set;
+extern const struct medio_command medio_command_start;
+extern const struct medio_command medio_command_stop;
+extern const struct medio_command medio_command_top;
 extern const struct medio_command medio_command_types;
 
 /* Parse argv[1…] and run; argv[0] is the command's name. Returns what to exit with. */

@@ -10,6 +10,7 @@
 #include <medio/driver.h>
 
 #include "command.h"
+#include "device.h"
 #include "terminal.h"
 #include "drivers/16550/uart16550.h"
 
@@ -290,7 +291,7 @@ static int run(
 		return medio_command_usage(cmd,
 			"--escape is '%s', allowed are a character, ^ and a character, or none",
 			opts->escape);
-	if (medio_card_open(con.uri, NULL, &con.card, &err)) {
+	if (medio_tool_device_open(con.uri, NULL, &con.card, &err)) {
 		medio_command_fail(cmd, "%s", medio_error_text(err));
 		medio_error_free(err);
 		return MEDIO_EXIT_FAILURE;

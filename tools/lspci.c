@@ -6,6 +6,7 @@
 #include <medio/driver.h>
 
 #include "command.h"
+#include "device.h"
 #include "pci/decode.h"
 #include "util/cleanup.h"
 
@@ -75,7 +76,7 @@ static int run(
 	uint64_t sizes[MEDIO_CARD_BAR5 + 1];
 	struct medio_pci_decode decode = { .slot = args->items[0], .bytes = bytes, .sizes = sizes };
 
-	if (medio_card_open(args->items[0], NULL, &card, &err)) {
+	if (medio_tool_device_open(args->items[0], NULL, &card, &err)) {
 		medio_command_fail(cmd, "%s", medio_error_text(err));
 		medio_error_free(err);
 		return MEDIO_EXIT_FAILURE;

@@ -11,6 +11,12 @@
 static const struct medio_command *const commands[] = {
 	&medio_command_serve,
 	&medio_command_types,
+	&medio_command_start,
+	&medio_command_stop,
+	&medio_command_list,
+	&medio_command_set,
+	&medio_command_monitor,
+	&medio_command_top,
 	&medio_command_lspci,
 	&medio_command_console,
 	&medio_command_new,

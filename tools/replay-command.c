@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "device.h"
 #include "json.h"
 #include "replay.h"
 #include "util/cleanup.h"
@@ -145,7 +146,7 @@ static int open_and_replay(const struct medio_command *cmd, const char *path, co
 	_cleanup_free_ char *device = medio_json_escape(uri);
 	struct medio_error *err = NULL;
 
-	if (medio_card_open(uri, NULL, &replay->card, &err)) {
+	if (medio_tool_device_open(uri, NULL, &replay->card, &err)) {
 		medio_command_fail(cmd, "%s", medio_error_text(err));
 		medio_error_free(err);
 		return EXIT_TROUBLE;

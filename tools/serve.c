@@ -15,6 +15,8 @@
 #include "command.h"
 #include "filters/filters.h"
 #include "json.h"
+#include "manage/describe.h"
+#include "text.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -137,19 +139,6 @@ static int choose_socket(struct serve *serve, struct medio_error **err)
 	return 0;
 }
 
-static int describe_for_qemu(struct serve *serve, struct medio_error **err)
-{
-	_cleanup_free_ char *path = medio_json_escape(serve->socket);
-	if (!path || asprintf(&serve->qemu_device,
-			     "-device {\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\","
-			     "\"path\":%s}}",
-			     path) < 0) {
-		serve->qemu_device = NULL;
-		return out_of_memory(err);
-	}
-	return 0;
-}
-
 /* ---- The device ---------------------------------------------------------------------------------------- */
 
 static int make_device(
@@ -204,6 +193,13 @@ static int start_child(struct serve *serve, struct medio_error **err)
 	return ret ? medio_error_set(err, -ret, "cannot run the command: %s", strerror(-ret)) : 0;
 }
 
+static void announce_qemu(const char *device)
+{
+	fprintf(stderr, "medio: for QEMU: ");
+	medio_text_qemu(device, stderr);
+	fprintf(stderr, "\nmedio: Ctrl-C ends it\n");
+}
+
 static void announce(const struct serve *serve)
 {
 	const struct medio_type *type = medio_mdev_type(serve->mdev);
@@ -218,10 +214,7 @@ static void announce(const struct serve *serve)
 		fprintf(stderr, "medio: %s (%s) %s is ready at %s\n", type->name, type->summary,
 			uuid, serve->socket);
 		if (isatty(STDERR_FILENO))
-			fprintf(stderr,
-				"medio: for QEMU: %.8s'%s'\n"
-				"medio: Ctrl-C ends it\n",
-				serve->qemu_device, serve->qemu_device + 8);
+			announce_qemu(serve->qemu_device);
 	}
 }
 
@@ -233,8 +226,8 @@ static int start(
 	int ret = make_device(serve, args, err);
 	if (ret == 0)
 		ret = choose_socket(serve, err);
-	if (ret == 0)
-		ret = describe_for_qemu(serve, err);
+	if (ret == 0 && !(serve->qemu_device = medio_describe_qemu(serve->socket)))
+		ret = out_of_memory(err);
 	if (ret == 0)
 		ret = catch_signals(serve, err);
 	if (ret == 0)

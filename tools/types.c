@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* medio types: what can be served, with parameters, and the filters there are. */
+/* medio types: what can be made, with parameters, and the filters there are. */
 #include <errno.h>
-#include <json-c/json.h>
+#include <limits.h>
 #include <string.h>
 
 #include "catalog.h"
+#include "client.h"
 #include "command.h"
 #include "filters/filters.h"
-#include "util/param.h"
+#include "manage/describe.h"
+#include "util/cleanup.h"
+#include "util/error.h"
 
 struct options {
-	bool json;
+	const char *parent;
+	bool builtin, json;
 };
 
 static const struct medio_option options[] = {
+	{ "builtin", 'b', MEDIO_OPTION_FLAG, offsetof(struct options, builtin), NULL,
+		"List what this program has itself, for medio serve, also when mediod runs" },
+	{ "parent", 'p', MEDIO_OPTION_STRING, offsetof(struct options, parent), "NAME",
+		"Only the types of this parent" },
 	{ "json", 0, MEDIO_OPTION_FLAG, offsetof(struct options, json), NULL,
 		"Print one JSON object: parents with their types, and filters" },
 	{ NULL },
@@ -21,170 +29,192 @@ static const struct medio_option options[] = {
 
 /* ---- For people ------------------------------------------------------------------------------------ */
 
-static void print_params(const struct medio_param *params)
+static void print_params(struct json_object *params)
 {
-	for (; params && params->name; params++) {
-		char what[160];
-		medio_param_describe(params, what, sizeof(what));
-		printf("    %s=%s\n        %s", params->name, what, params->help);
-		if (params->deflt)
-			printf(" (default: %s)", params->deflt);
+	size_t count = params ? json_object_array_length(params) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *param = json_object_array_get_idx(params, i);
+		printf("    %s=%s\n        %s", medio_json_string(param, "name"),
+			medio_json_string(param, "value"), medio_json_string(param, "help"));
+		if (medio_json_get(param, "default"))
+			printf(" (default: %s)", medio_json_string(param, "default"));
 		putchar('\n');
 	}
 }
 
-static void print_type(struct medio_parent *parent, const struct medio_type *type)
+static void print_bars(struct json_object *bars)
 {
-	printf("%s%s%s  %s", medio_bold(stdout), type->name, medio_plain(stdout), type->summary);
-	if (medio_parent_desc(parent)->capacity)
-		printf("  [%u available]", medio_type_available(parent, type));
-	printf("\n    PCI %04x:%04x, class %06x", type->id.vendor, type->id.device,
-		type->id.class_code);
-	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++) {
-		static const char *const kinds[] = { "", "I/O", "memory", "64-bit memory" };
-		if (type->bars[i].kind)
-			printf(", BAR%u %s %llu bytes", i, kinds[type->bars[i].kind],
-				(unsigned long long)type->bars[i].size);
+	static const char *const kinds[][2] = { { "io", "I/O" }, { "mem32", "memory" },
+		{ "mem64", "64-bit memory" } };
+
+	for (size_t i = 0; bars && i < json_object_array_length(bars); i++) {
+		struct json_object *bar = json_object_array_get_idx(bars, i);
+		const char *kind = medio_json_string(bar, "kind");
+		for (size_t k = 0; k < MEDIO_ARRAY_SIZE(kinds); k++)
+			if (!strcmp(kinds[k][0], kind))
+				kind = kinds[k][1];
+		printf(", BAR%lld %s %lld bytes", (long long)medio_json_int(bar, "bar"), kind,
+			(long long)medio_json_int(bar, "size"));
 	}
-	if (type->irqs.intx_pin)
-		printf(", INT%c", 'A' + type->irqs.intx_pin - 1);
-	if (type->irqs.msi)
-		printf(", MSI %u", type->irqs.msi);
-	if (type->irqs.msix.vectors)
-		printf(", MSI-X %u", type->irqs.msix.vectors);
+}
+
+static void print_irqs(const struct json_object *irqs)
+{
+	long long pin = medio_json_int(irqs, "intx"), msi = medio_json_int(irqs, "msi");
+	long long msix = medio_json_int(irqs, "msix");
+
+	if (pin)
+		printf(", INT%c", (char)('A' + pin - 1));
+	if (msi)
+		printf(", MSI %lld", msi);
+	if (msix)
+		printf(", MSI-X %lld", msix);
+}
+
+static void print_type(const struct json_object *type)
+{
+	long long available = medio_json_int(type, "available_instances");
+
+	printf("%s%s%s  %s", medio_bold(stdout), medio_json_string(type, "name"),
+		medio_plain(stdout), medio_json_string(type, "summary"));
+	if (available != UINT_MAX) /* there is a limit */
+		printf("  [%lld available]", available);
+	printf("\n    PCI %s, class %s", medio_json_string(type, "id"),
+		medio_json_string(type, "class"));
+	print_bars(medio_json_get(type, "bars"));
+	print_irqs(medio_json_get(type, "irqs"));
 	putchar('\n');
-	print_params(type->params);
+	print_params(medio_json_get(type, "parameters"));
 }
 
-static void print_filters(void)
+static void print_parent(const struct json_object *parent)
 {
-	printf("\nFilters, for --filter:\n");
-	for (const struct medio_filter *const *f = medio_builtin_filters; *f; f++) {
-		printf("%s%s%s  %s\n", medio_bold(stdout), (*f)->name, medio_plain(stdout),
-			(*f)->summary);
-		print_params((*f)->params);
+	struct json_object *types = medio_json_get(parent, "types");
+	struct json_object *units = medio_json_get(parent, "units");
+
+	printf("Parent %s%s%s", medio_bold(stdout), medio_json_string(parent, "name"),
+		medio_plain(stdout));
+	if (units)
+		printf(", %lld of %lld units left", (long long)medio_json_int(units, "left"),
+			(long long)medio_json_int(units, "capacity"));
+	printf(":\n");
+	for (size_t i = 0; types && i < json_object_array_length(types); i++)
+		print_type(json_object_array_get_idx(types, i));
+	putchar('\n');
+}
+
+static void print_text(struct json_object *parents, struct json_object *filters)
+{
+	for (size_t i = 0; i < json_object_array_length(parents); i++)
+		print_parent(json_object_array_get_idx(parents, i));
+	printf("Filters, for --filter:\n");
+	for (size_t i = 0; i < json_object_array_length(filters); i++) {
+		struct json_object *filter = json_object_array_get_idx(filters, i);
+		printf("%s%s%s  %s\n", medio_bold(stdout), medio_json_string(filter, "name"),
+			medio_plain(stdout), medio_json_string(filter, "summary"));
+		print_params(medio_json_get(filter, "parameters"));
 	}
 }
 
-static void print_text(struct medio_bus *bus)
-{
-	for (struct medio_parent *p = NULL; (p = medio_bus_next_parent(bus, p));) {
-		const struct medio_type *const *type = medio_parent_desc(p)->types;
-		for (; *type; type++)
-			print_type(p, *type);
-	}
-	print_filters();
-}
+/* ---- Where from ---------------------------------------------------------------------------------- */
 
-/* ---- For programs ------------------------------------------------------------------------------------ */
-
-static void add_string(struct json_object *to, const char *key, const char *value)
-{
-	json_object_object_add(to, key, value ? json_object_new_string(value) : NULL);
-}
-
-static struct json_object *params_list(const struct medio_param *params)
+static struct json_object *describe_filters(void)
 {
 	struct json_object *list = json_object_new_array();
-	for (; params && params->name; params++) {
-		char what[160];
-		struct json_object *param = json_object_new_object();
-		medio_param_describe(params, what, sizeof(what));
-		add_string(param, "name", params->name);
-		add_string(param, "value", what);
-		add_string(param, "default", params->deflt);
-		add_string(param, "help", params->help);
-		json_object_array_add(list, param);
-	}
-	return list;
-}
 
-static struct json_object *bars_list(const struct medio_type *type)
-{
-	static const char *const kinds[] = { "none", "io", "mem32", "mem64" };
-	struct json_object *list = json_object_new_array();
-	for (int i = 0; i < MEDIO_NUM_BARS; i++) {
-		if (!type->bars[i].kind)
-			continue;
-		struct json_object *bar = json_object_new_object();
-		json_object_object_add(bar, "bar", json_object_new_int(i));
-		add_string(bar, "kind", kinds[type->bars[i].kind]);
-		json_object_object_add(bar, "size", json_object_new_uint64(type->bars[i].size));
-		json_object_array_add(list, bar);
-	}
-	return list;
-}
-
-static struct json_object *type_object(struct medio_parent *parent, const struct medio_type *type)
-{
-	struct json_object *object = json_object_new_object();
-	struct json_object *irqs = json_object_new_object();
-	char id[16];
-	add_string(object, "name", type->name);
-	add_string(object, "summary", type->summary);
-	add_string(object, "description", type->description);
-	add_string(object, "device_api", "vfio-pci");
-	json_object_object_add(object, "available_instances",
-		json_object_new_uint64(medio_type_available(parent, type)));
-	snprintf(id, sizeof(id), "%04x:%04x", type->id.vendor, type->id.device);
-	add_string(object, "id", id);
-	snprintf(id, sizeof(id), "%06x", type->id.class_code);
-	add_string(object, "class", id);
-	json_object_object_add(object, "bars", bars_list(type));
-	json_object_object_add(irqs, "intx", json_object_new_int(type->irqs.intx_pin != 0));
-	json_object_object_add(irqs, "msi", json_object_new_int(type->irqs.msi));
-	json_object_object_add(irqs, "msix", json_object_new_int(type->irqs.msix.vectors));
-	json_object_object_add(object, "irqs", irqs);
-	json_object_object_add(object, "parameters", params_list(type->params));
-	return object;
-}
-
-static void print_json(struct medio_bus *bus)
-{
-	struct json_object *top = json_object_new_object();
-	struct json_object *parents = json_object_new_array();
-	struct json_object *filters = json_object_new_array();
-	for (struct medio_parent *p = NULL; (p = medio_bus_next_parent(bus, p));) {
-		struct json_object *parent = json_object_new_object();
-		struct json_object *types = json_object_new_array();
-		add_string(parent, "name", medio_parent_desc(p)->name);
-		for (const struct medio_type *const *t = medio_parent_desc(p)->types; *t; t++)
-			json_object_array_add(types, type_object(p, *t));
-		json_object_object_add(parent, "types", types);
-		json_object_array_add(parents, parent);
-	}
 	for (const struct medio_filter *const *f = medio_builtin_filters; *f; f++) {
 		struct json_object *filter = json_object_new_object();
-		add_string(filter, "name", (*f)->name);
-		add_string(filter, "summary", (*f)->summary);
-		json_object_object_add(filter, "parameters", params_list((*f)->params));
-		json_object_array_add(filters, filter);
+		medio_json_set(filter, "name", (*f)->name);
+		medio_json_set(filter, "summary", (*f)->summary);
+		json_object_object_add(filter, "parameters", medio_describe_params((*f)->params));
+		json_object_array_add(list, filter);
 	}
-	json_object_object_add(top, "parents", parents);
-	json_object_object_add(top, "filters", filters);
-	puts(json_object_to_json_string_ext(
-		top, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(top);
+	return list;
+}
+
+static int ask_builtin(struct json_object **parents, struct medio_error **err)
+{
+	struct medio_catalog catalog;
+	struct medio_parent *parent = NULL;
+	int ret = medio_catalog_init(&catalog, err);
+
+	if (ret)
+		return ret;
+	*parents = json_object_new_array();
+	while ((parent = medio_bus_next_parent(catalog.bus, parent)))
+		json_object_array_add(*parents, medio_describe_parent(parent));
+	medio_catalog_fini(&catalog);
+	return 0;
+}
+
+/* 1: none runs. */
+static int ask_daemon(struct json_object **parents, struct medio_error **err)
+{
+	struct medio_client client;
+	int ret = medio_client_open(&client, err);
+
+	if (ret == -ENOENT || ret == -ECONNREFUSED) {
+		medio_error_free(*err);
+		*err = NULL;
+		return 1;
+	}
+	if (ret)
+		return ret;
+	ret = medio_client_ask(&client, medio_client_request("types"), parents, err);
+	medio_client_close(&client);
+	return ret;
+}
+
+static int only_parent(struct json_object **parents, const char *name, struct medio_error **err)
+{
+	struct json_object *all = *parents;
+
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		struct json_object *parent = json_object_array_get_idx(all, i);
+		if (strcmp(medio_json_string(parent, "name"), name) != 0)
+			continue;
+		*parents = json_object_new_array();
+		json_object_array_add(*parents, json_object_get(parent));
+		json_object_put(all);
+		return 0;
+	}
+	return medio_error_set(err, EINVAL, "no parent '%s'", name);
+}
+
+static void print(const struct options *opts, struct json_object *parents)
+{
+	struct json_object *filters = describe_filters();
+
+	if (opts->json) {
+		struct json_object *top = json_object_new_object();
+		json_object_object_add(top, "parents", json_object_get(parents));
+		json_object_object_add(top, "filters", json_object_get(filters));
+		medio_json_print(top);
+		json_object_put(top);
+	} else {
+		print_text(parents, filters);
+	}
+	json_object_put(filters);
 }
 
 static int run(
 	const struct medio_command *cmd, void *options_, const struct medio_option_list *args)
 {
 	const struct options *opts = options_;
-	struct medio_catalog catalog;
+	struct json_object *parents = NULL;
 	struct medio_error *err = NULL;
 	(void)args;
-	if (medio_catalog_init(&catalog, &err)) {
-		medio_command_fail(cmd, "%s", medio_error_text(err));
-		medio_error_free(err);
-		return MEDIO_EXIT_FAILURE;
-	}
-	if (opts->json)
-		print_json(catalog.bus);
-	else
-		print_text(catalog.bus);
-	medio_catalog_fini(&catalog);
-	return MEDIO_EXIT_OK;
+
+	int ret = opts->builtin ? 1 : ask_daemon(&parents, &err);
+	if (ret == 1)
+		ret = ask_builtin(&parents, &err);
+	if (ret == 0 && opts->parent)
+		ret = only_parent(&parents, opts->parent, &err);
+	if (ret == 0)
+		print(opts, parents);
+	json_object_put(parents);
+	return ret ? medio_client_fail(cmd, ret, err) : MEDIO_EXIT_OK;
 }
 
 const struct medio_command medio_command_types = {
