@@ -48,18 +48,22 @@ struct medio_managed {
 	/* From here on: the driver's own. */
 	int listener, checkpoint; /* fds; -1: none */
 	struct medio_watch *listener_watch;
-	struct medio_list starved_item; /* in workers->starved: no descriptors left to accept with */
-	struct medio_run *run;		/* where it runs */
-	struct medio_run *next;		/* where it is being started */
-	struct medio_list awaited_item; /* in process->awaited: it is to tell of us */
+	struct medio_list
+		starved_item;	       /* in workers->starved: no descriptors left to accept with */
+	struct medio_run *run;	       /* where it runs */
+	struct medio_run *next;	       /* where it is being started */
+	struct medio_process *awaited; /* which is to tell of us (adoption); NULL: none */
+	struct medio_list awaited_item; /* in awaited->awaited */
 	struct medio_list attrs;	/* struct attr_call.item: not yet answered */
-	struct medio_timer *timer;	/* to restart it, or while somebody is asked to let go */
-	struct medio_deaths *deaths;	/* when its workers died; NULL: never */
-	struct medio_change *change;	/* what set_param and set_filters are about; NULL: nothing */
-	struct medio_waiter *waiters;	/* more than mdev tells of its removal */
-	uint64_t asked_ns;		/* since when its client is asked */
+	unsigned num_attrs;
+	struct medio_timer *timer;    /* to restart it, or while somebody is asked to let go */
+	struct medio_deaths *deaths;  /* when its workers died; NULL: never */
+	struct medio_change *change;  /* what set_param and set_filters are about; NULL: nothing */
+	struct medio_waiter *waiters; /* more than mdev tells of its removal */
+	uint64_t asked_ns;	      /* since when its client is asked */
 	enum { MEDIO_ASK_NOT, MEDIO_ASK, MEDIO_ASK_DISCONNECTED } asking;
-	bool probed; /* the first start was answered */
+	bool probed;  /* the first start was answered */
+	bool waiting; /* to be restarted */
 };
 
 /* The driver, registered by medio_manager_init(); its opaque is the struct medio_manager *. */
