@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "worker/callfilter.h"
 
+int medio_callfilter_prepare(bool opens, bool landlock)
+{
+	(void)opens;
+	(void)landlock;
+	return 0;
+}
+
 int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err)
 {
 	(void)opens;

@@ -22,7 +22,8 @@ struct medio_worker {
 	unsigned possible; /* flags of READY */
 	struct medio_watch *sock_watch, *signal_watch;
 	int signal_fd;
-	struct medio_timer *lonely; /* nobody came */
+	struct medio_timer *lonely;  /* nobody came */
+	struct medio_timer *prepare; /* for START, while there is time */
 
 	struct medio_link *link; /* NULL: no mediod now */
 	bool greeted;		 /* it said HELLO */

@@ -203,6 +203,13 @@ int medio_sandbox_calls(bool opens, struct medio_error **err)
 	return medio_callfilter_apply(opens, medio_landlock_version() >= 1, err);
 }
 
+void medio_sandbox_prepare(void)
+{
+	bool landlock = medio_landlock_version() >= 1;
+	medio_callfilter_prepare(false, landlock);
+	medio_callfilter_prepare(true, landlock);
+}
+
 unsigned medio_sandbox_possible(void)
 {
 	return (medio_callfilter_possible() ? MEDIO_WIRE_SECCOMP : 0) |

@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,8 @@
 
 /* A mediod that started us and died before it came: nobody will. */
 #define LONELY_NS 10000000000u
+/* A START that comes with the HELLO shall not wait for what only a later one gains from. */
+#define PREPARE_NS 5000000u
 
 void medio_worker_log(
 	struct medio_worker *w, const uint8_t *uuid, enum medio_log_level level, const char *line)
@@ -78,6 +81,8 @@ static int on_hello(struct medio_worker *w, struct medio_wire_msg *msg)
 		return ret;
 	w->greeted = true;
 	medio_timer_disarm(w->lonely);
+	if (w->mode == MEDIO_WORKER_NEW)
+		medio_timer_arm(w->prepare, PREPARE_NS);
 	medio_adopt_begin(w);
 	return 0;
 }
@@ -107,6 +112,9 @@ static int on_stop(struct medio_worker *w, struct medio_wire_msg *msg)
 	memcpy(answer.uuid, msg->uuid, sizeof(answer.uuid));
 	medio_hosted_free(medio_hosts_find(w, msg->uuid));
 	medio_link_send(w->link, &answer);
+	/* Thousands may have gone: their memory goes too. */
+	if (w->mode == MEDIO_WORKER_SHARED && !w->num_hosted)
+		malloc_trim(0);
 	if (w->mode == MEDIO_WORKER_ISOLATED && !w->num_hosted) {
 		w->ending = true;
 		if (medio_link_is_flushed(w->link))
@@ -266,6 +274,13 @@ static void on_lonely(void *opaque)
 		medio_loop_stop(w->loop);
 }
 
+static void on_prepare(void *opaque)
+{
+	const struct medio_worker *w = opaque;
+	if (w->mode == MEDIO_WORKER_NEW)
+		medio_sandbox_prepare();
+}
+
 static void on_signal(void *opaque, uint32_t events)
 {
 	struct medio_worker *w = opaque;
@@ -300,8 +315,9 @@ static int begin(struct medio_worker *w)
 	if (ret)
 		return ret;
 	w->lonely = medio_loop_timer(w->loop, on_lonely, w);
+	w->prepare = medio_loop_timer(w->loop, on_prepare, w);
 	w->sock_watch = medio_loop_watch(w->loop, w->sock, EPOLLIN, on_accept, w);
-	if (!w->lonely || !w->sock_watch)
+	if (!w->lonely || !w->prepare || !w->sock_watch)
 		return -ENOMEM;
 	medio_timer_arm(w->lonely, LONELY_NS);
 	return 0;
@@ -316,6 +332,7 @@ static void end(struct medio_worker *w)
 	medio_watch_free(w->sock_watch);
 	medio_watch_free(w->signal_watch);
 	medio_timer_free(w->lonely);
+	medio_timer_free(w->prepare);
 	if (w->signal_fd >= 0)
 		close(w->signal_fd);
 	if (w->counters)
