@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/feature.h"
 #include "device/instance.h"
 #include "device/irq.h"
+#include "device/migration.h"
 #include "drive/backend.h"
 #include "iommu/iommu.h"
 #include "util/cleanup.h"
@@ -493,6 +495,48 @@ static int local_reset(struct medio_card *card)
 	return 0;
 }
 
+static int local_feature(
+	struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap, size_t *got)
+{
+	struct local *local = card->backend_state;
+	struct medio_feature f = { flags, data, size, data, cap, MAX_XFER };
+	bool quiet = medio_feature_wants_quiet(local->inst, flags);
+	int ret = quiet ? quiesce(local, "feature") : 0;
+	size_t needed = 0;
+
+	if (ret)
+		return ret;
+	ret = medio_instance_feature(local->inst, &f, &needed);
+	if (quiet)
+		medio_instance_resume(local->inst);
+	if (ret == 0 && needed > cap)
+		ret = -ENOSPC;
+	if (ret)
+		return fail(
+			local, ret, "feature %u: %s", flags & MEDIO_FEATURE_MASK, strerror(-ret));
+	*got = needed;
+	return 0;
+}
+
+static int local_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got)
+{
+	struct local *local = card->backend_state;
+	ssize_t ret = medio_migration_read(local->inst, buf, cap);
+
+	if (ret < 0)
+		return fail(local, (int)ret, "reading the device's state: %s", strerror((int)-ret));
+	*got = (size_t)ret;
+	return 0;
+}
+
+static int local_mig_write(struct medio_card *card, const void *buf, size_t size)
+{
+	struct local *local = card->backend_state;
+	int ret = medio_migration_write(local->inst, buf, size);
+
+	return ret ? fail(local, ret, "writing the device's state: %s", strerror(-ret)) : 0;
+}
+
 static int local_fd(const struct medio_card *card)
 {
 	const struct local *local = card->backend_state;
@@ -529,6 +573,9 @@ const struct medio_backend medio_backend_local = {
 	.dma_unmap = local_dma_unmap,
 	.irq_set = local_irq_set,
 	.reset = local_reset,
+	.feature = local_feature,
+	.mig_read = local_mig_read,
+	.mig_write = local_mig_write,
 	.fd = local_fd,
 	.process = local_process,
 	.words = local_words,

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/feature.h"
 #include "device/migration.h"
-#include "iommu/iommu.h"
 #include "serve/session.h"
 
 int medio_handle_reset(struct medio_session *s, struct medio_request *req)
@@ -21,172 +21,61 @@ int medio_handle_reset(struct medio_session *s, struct medio_request *req)
 
 /* ---- Features ------------------------------------------------------------------------------------ */
 
-/* A feature's data behind struct medio_vu_feature, and how to answer. */
-struct feature_call {
-	struct medio_session *s;
-	struct medio_request *req;
-	struct medio_vu_feature head;
-	const uint8_t *data;
-	size_t size; /* of data */
-};
-
-static int feature_reply(struct feature_call *call, const void *data, size_t size)
+/* The answer behind its header, which names the size that is needed; an answer that does not fit is
+ * the header alone. */
+static int answer(struct medio_session *s, struct medio_request *req,
+	const struct medio_vu_feature *head, const struct medio_feature *f, size_t got)
 {
-	size_t total = sizeof(call->head) + size;
-	struct medio_vu_feature head = { (uint32_t)total, call->head.flags };
-	if (call->head.argsz < total)
-		size = 0; /* names the size that is needed */
-	uint8_t *at = medio_session_reply(call->s, call->req, sizeof(head) + size);
+	size_t size = got <= f->cap ? got : 0;
+	struct medio_vu_feature reply = { (uint32_t)(sizeof(reply) + got), head->flags };
+	uint8_t *at = medio_session_reply(s, req, sizeof(reply) + size);
 	if (!at)
 		return -ENOMEM;
-	memcpy(at, &head, sizeof(head));
-	if (data && size)
-		memcpy(at + sizeof(head), data, size);
-	medio_session_send(call->s, call->req, sizeof(head) + size);
+	memcpy(at, &reply, sizeof(reply));
+	if (size)
+		memcpy(at + sizeof(reply), f->out, size);
+	medio_session_send(s, req, sizeof(reply) + size);
 	return 0;
 }
 
-/* What was set is given back. */
-static int feature_echo(struct feature_call *call)
+static int call_feature(struct medio_session *s, struct medio_request *req,
+	const struct medio_vu_feature *head, struct medio_feature *f)
 {
-	return feature_reply(call, call->data, call->size);
-}
-
-static int get_migration(struct feature_call *call)
-{
-	uint64_t flags = MEDIO_VU_MIGRATION_STOP_COPY;
-	return feature_reply(call, &flags, sizeof(flags));
-}
-
-static int get_state(struct feature_call *call)
-{
-	struct medio_vu_mig_state state = { medio_migration_state(call->s->inst), 0 };
-	return feature_reply(call, &state, sizeof(state));
-}
-
-static int set_state(struct feature_call *call)
-{
-	struct medio_vu_mig_state state;
-	if (call->size < sizeof(state))
-		return -EINVAL;
-	memcpy(&state, call->data, sizeof(state));
-	int ret = medio_session_quiesce(call->s);
+	size_t got = 0;
+	bool quiet = medio_feature_wants_quiet(s->inst, f->flags);
+	int ret = quiet ? medio_session_quiesce(s) : 0;
 	if (ret)
 		return ret;
-	ret = medio_migration_go(call->s->inst, state.device_state);
-	medio_session_resume(call->s); /* does so only if the device runs now */
-	return ret ? ret : feature_echo(call);
-}
-
-static int start_logging(struct feature_call *call)
-{
-	struct medio_vu_logging_control control;
-	if (call->size < sizeof(control))
-		return -EINVAL;
-	memcpy(&control, call->data, sizeof(control));
-	size_t left = call->size - sizeof(control);
-	if (control.num_ranges > left / sizeof(struct medio_vu_logging_range))
-		return -EINVAL;
-	if (!control.num_ranges) {
-		/* Everything but the last page: a length of 2^64 cannot be said. */
-		const struct medio_iommu_range all[] = { { 0, -control.page_size } };
-		int ret = medio_iommu_dirty_start(
-			medio_instance_iommu(call->s->inst), control.page_size, all, 1);
-		return ret ? ret : feature_echo(call);
-	}
-	struct medio_iommu_range *ranges = calloc(control.num_ranges, sizeof(*ranges));
-	if (!ranges)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < control.num_ranges; i++) {
-		struct medio_vu_logging_range range;
-		memcpy(&range, call->data + sizeof(control) + i * sizeof(range), sizeof(range));
-		ranges[i] = (struct medio_iommu_range){ range.iova, range.length };
-	}
-	int ret = medio_iommu_dirty_start(
-		medio_instance_iommu(call->s->inst), control.page_size, ranges, control.num_ranges);
-	free(ranges);
-	return ret ? ret : feature_echo(call);
-}
-
-static int stop_logging(struct feature_call *call)
-{
-	medio_iommu_dirty_stop(medio_instance_iommu(call->s->inst));
-	return feature_echo(call);
-}
-
-static int report_logging(struct feature_call *call)
-{
-	struct medio_vu_logging_report report;
-	uint64_t bytes;
-	if (call->size < sizeof(report))
-		return -EINVAL;
-	memcpy(&report, call->data, sizeof(report));
-	int ret = medio_iommu_bitmap_bytes(report.length, report.page_size, &bytes);
-	if (ret)
-		return ret;
-	if (bytes > call->s->max_xfer)
-		return -E2BIG;
-	size_t size = sizeof(report) + bytes;
-	/* Reading clears: not before the bitmap is sure to fit. */
-	if (call->head.argsz < sizeof(call->head) + size)
-		return feature_reply(call, NULL, size);
-	uint64_t *data = calloc(1, size);
-	if (!data)
-		return -ENOMEM;
-	memcpy(data, &report, sizeof(report));
-	ret = medio_iommu_dirty_report(medio_instance_iommu(call->s->inst), report.iova,
-		report.length, report.page_size, data + sizeof(report) / sizeof(*data), bytes);
-	if (ret == 0)
-		ret = feature_reply(call, data, size);
-	free(data);
-	return ret;
-}
-
-static const struct feature {
-	uint32_t index;
-	bool migration; /* only of devices that can migrate */
-	int (*get)(struct feature_call *call);
-	int (*set)(struct feature_call *call);
-} features[] = {
-	{ MEDIO_VU_FEATURE_MIGRATION, true, get_migration, NULL },
-	{ MEDIO_VU_FEATURE_MIG_DEVICE_STATE, true, get_state, set_state },
-	{ MEDIO_VU_FEATURE_DMA_LOGGING_START, false, NULL, start_logging },
-	{ MEDIO_VU_FEATURE_DMA_LOGGING_STOP, false, NULL, stop_logging },
-	{ MEDIO_VU_FEATURE_DMA_LOGGING_REPORT, false, report_logging, NULL },
-};
-
-static const struct feature *find(const struct medio_session *s, uint32_t index)
-{
-	for (size_t i = 0; i < sizeof(features) / sizeof(features[0]); i++)
-		if (features[i].index == index &&
-			(!features[i].migration || medio_migration_possible(s->inst)))
-			return &features[i];
-	return NULL;
+	ret = medio_instance_feature(s->inst, f, &got);
+	if (quiet)
+		medio_session_resume(s); /* does so only if the device runs now */
+	return ret ? ret : answer(s, req, head, f, got);
 }
 
 int medio_handle_feature(struct medio_session *s, struct medio_request *req)
 {
-	struct feature_call call = { .s = s, .req = req };
-	if (!medio_request_take(req, &call.head, sizeof(call.head)) ||
-		call.head.argsz < sizeof(call.head))
+	struct medio_vu_feature head;
+	if (!medio_request_take(req, &head, sizeof(head)) || head.argsz < sizeof(head))
 		return -EINVAL;
-	call.data = req->payload + sizeof(call.head);
-	call.size = req->size - sizeof(call.head);
-	const struct feature *feature = find(s, call.head.flags & MEDIO_VU_FEATURE_MASK);
-	if (!feature)
-		return -ENOTTY;
-	bool get = call.head.flags & MEDIO_VU_FEATURE_GET;
-	bool set = call.head.flags & MEDIO_VU_FEATURE_SET;
-	if (call.head.flags & ~(MEDIO_VU_FEATURE_MASK | MEDIO_VU_FEATURE_GET |
-				      MEDIO_VU_FEATURE_SET | MEDIO_VU_FEATURE_PROBE))
-		return -EINVAL;
-	if ((get && !feature->get) || (set && !feature->set))
-		return -ENOTTY;
-	if (call.head.flags & MEDIO_VU_FEATURE_PROBE)
-		return feature_echo(&call);
-	if (get == set)
-		return -EINVAL;
-	return get ? feature->get(&call) : feature->set(&call);
+	struct medio_feature f = {
+		.flags = head.flags,
+		.in = req->payload + sizeof(head),
+		.size = req->size - sizeof(head),
+		.cap = head.argsz - sizeof(head),
+		.max = s->max_xfer,
+	};
+	/* No answer is longer than the longest bitmap behind its report, or what came. */
+	size_t most = f.max + sizeof(struct medio_vu_logging_report);
+	if (most < f.size)
+		most = f.size;
+	if (f.cap > most)
+		f.cap = most;
+	f.out = malloc(f.cap ? f.cap : 1);
+	if (!f.out)
+		return -ENOMEM;
+	int ret = call_feature(s, req, &head, &f);
+	free(f.out);
+	return ret;
 }
 
 /* ---- The migration stream -------------------------------------------------------------------------- */

@@ -267,6 +267,7 @@ static void test_reset_and_unmap_wait_until_the_device_is_quiet(void **state)
 	assert_int_equal(medio_card_dma_unmap(bed->card, IOVA, 4096), 0);
 	assert_int_equal(bed->toy->quiet, 0);
 	toy_forget_log(bed->toy);
+	set(bed, TOY_MODE, TOY_BUSY);
 	medio_timer_arm(late.timer, 1000000);
 	assert_int_equal(medio_card_reset(bed->card), 0);
 	assert_non_null(strstr(bed->toy->log, "reset 0;"));
@@ -298,6 +299,34 @@ static void test_mapped_memory_and_doorbells_are_the_devices(void **state)
 		return;
 	}
 	fail_msg("the toy has no doorbell");
+}
+
+static void test_the_state_moves_from_one_card_to_another(void **state)
+{
+	struct bed *bed = *state;
+	enum medio_card_mig_state now = MEDIO_CARD_MIG_ERROR;
+	struct medio_card *other = NULL;
+	uint8_t stream[16384], store[16];
+	size_t got = 0, more = 1;
+
+	assert_int_equal(medio_card_mig_get(bed->card, &now), 0);
+	assert_int_equal(now, MEDIO_CARD_MIG_RUNNING);
+	assert_int_equal(medio_card_write(bed->card, 2, 0, "sixteen letters", 16), 0);
+	assert_int_equal(medio_card_mig_read(bed->card, stream, 1, &got), -EINVAL);
+	assert_int_equal(medio_card_mig_set(bed->card, MEDIO_CARD_MIG_STOP_COPY), 0);
+	while (more) {
+		assert_int_equal(medio_card_mig_read(bed->card, stream + got, 1000, &more), 0);
+		got += more;
+		assert_true(got < sizeof(stream) - 1000);
+	}
+	assert_int_equal(medio_card_open("local:toy", NULL, &other, NULL), 0);
+	assert_int_equal(medio_card_mig_set(other, MEDIO_CARD_MIG_RESUMING), 0);
+	assert_int_equal(medio_card_mig_write(other, stream, got), 0);
+	assert_int_equal(medio_card_mig_set(other, MEDIO_CARD_MIG_RUNNING), 0);
+	assert_int_equal(medio_card_read(other, 2, 0, store, sizeof(store)), 0);
+	assert_string_equal((char *)store, "sixteen letters");
+	assert_int_equal(medio_card_feature(other, 999, NULL, 0, 0, NULL), -ENOTTY);
+	medio_card_close(other);
 }
 
 static void test_one_driver_at_a_time_and_the_next_finds_the_state(void **state)
@@ -392,6 +421,7 @@ int main(void)
 		T(test_dma_reaches_memory_of_the_card_and_of_the_driver),
 		T(test_reset_and_unmap_wait_until_the_device_is_quiet),
 		T(test_mapped_memory_and_doorbells_are_the_devices),
+		T(test_the_state_moves_from_one_card_to_another),
 		T(test_one_driver_at_a_time_and_the_next_finds_the_state),
 		T(test_addresses_name_type_and_parameters),
 		T(test_the_serial_driver_echoes_a_megabyte),
