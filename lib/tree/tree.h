@@ -63,9 +63,17 @@ struct medio_tree_ops {
 	 * set; mode is that of `remove`; attributes get 0444 more). */
 	void (*access)(void *opaque, const struct medio_parent *parent,
 		const struct medio_mdev *mdev, struct medio_tree_access *access);
-	/* Somebody was refused: a line for the log. */
+	/* Somebody was refused: a line for the log. what: "read", "write", "chmod", "chown". */
 	void (*refused)(void *opaque, const struct medio_tree_caller *who, const char *path,
 		const char *what);
+	/* A valid write to a `uevent`: of an instance (mdev), of something else (NULL), path as in
+	 * DEVPATH; action "add" …, env "SYNTH_UUID=…". NULL: CHANGE with env for an instance, and
+	 * nothing for the others. */
+	void (*uevent)(void *opaque, const struct medio_tree_caller *who, const char *path,
+		struct medio_mdev *mdev, const char *action, const char *env);
+	/* Somebody else unmounted the tree, or its connection was aborted: nothing more comes, and
+	 * medio_tree_free() is what is left to do (not from here). */
+	void (*gone)(void *opaque);
 };
 
 /*
@@ -77,7 +85,15 @@ struct medio_tree_ops {
 int medio_tree_new(struct medio_loop *loop, struct medio_bus *bus, const char *path,
 	const struct medio_tree_ops *ops, void *opaque, struct medio_tree **out,
 	struct medio_error **err);
-/* Unmount; requests that wait get -ENODEV. NULL is allowed. */
+/*
+ * The kernel remembers names, and is told to forget those that are gone on another thread. A write is
+ * answered after that. Who removes an instance otherwise, and then says so to somebody who looks into
+ * the tree, does it from done: called once, with 0, from within or later. Always, also when the tree
+ * is gone or being freed.
+ */
+void medio_tree_settle(struct medio_tree *tree, medio_mdev_done *done, void *opaque);
+/* Unmount; requests that wait get -ENODEV, and what they began goes on: their done callbacks may
+ * still be called. NULL is allowed. Not from a callback of ops. */
 void medio_tree_free(struct medio_tree *tree);
 
 #endif
