@@ -235,7 +235,7 @@ static struct medio_process *process_new(struct medio_workers *workers)
 static int make_socket(
 	struct medio_process *process, struct sockaddr_un *addr, struct medio_error **err)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	uint8_t bytes[MEDIO_UUID_SIZE];
 	uint64_t number;
 
