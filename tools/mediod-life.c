@@ -95,8 +95,7 @@ void medio_daemon_quit(void *opaque)
 		d->state = MEDIO_DAEMON_ENDS;
 		medio_systemd_stopping("removing every instance");
 		/* Nobody starts anything in a tree that is gone. */
-		medio_tree_free(d->tree);
-		d->tree = NULL;
+		medio_daemon_free_tree(d);
 		say_who_waits(d);
 	} else {
 		d->at_once = true;
@@ -158,6 +157,7 @@ static int reload(struct medio_daemon *d, struct medio_error **err)
 		m->grace_ns = config.grace_ns;
 		m->spares = (unsigned)config.spares;
 		say_what_waits(d, &config);
+		ret = d->tree ? 0 : medio_daemon_mount_tree(d, err);
 	}
 	medio_config_free(&config);
 	return ret;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The tree's face of the manager: who writes what where becomes who may do what. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "manage/attrs.h"
 #include "mediod.h"
+#include "util/error.h"
 
 static struct medio_who who_of(const struct medio_tree_caller *caller)
 {
@@ -102,7 +105,24 @@ static void tree_refused(
 		(unsigned)caller->uid, (int)caller->pid, what, path);
 }
 
-const struct medio_tree_ops medio_daemon_tree_ops = {
+/* Not from within the tree's own call. */
+static void on_gone(void *opaque)
+{
+	struct medio_daemon *d = opaque;
+
+	medio_daemon_free_tree(d);
+	medio_manager_log(&d->manager, MEDIO_LOG_WARN,
+		"the tree was unmounted by somebody else; a reload (SIGHUP) mounts it again");
+}
+
+static void tree_gone(void *opaque)
+{
+	struct medio_daemon *d = opaque;
+
+	medio_timer_arm(d->tree_gone, 0);
+}
+
+static const struct medio_tree_ops ops = {
 	.create = tree_create,
 	.remove = tree_remove,
 	.attr_path = tree_attr_path,
@@ -110,4 +130,41 @@ const struct medio_tree_ops medio_daemon_tree_ops = {
 	.attr_store = tree_attr_store,
 	.access = tree_access,
 	.refused = tree_refused,
+	.gone = tree_gone,
 };
+
+int medio_daemon_mount_tree(struct medio_daemon *d, struct medio_error **err)
+{
+	struct medio_error *why = NULL;
+
+	if (d->config.no_tree)
+		return 0;
+	if (!d->tree_dir && asprintf(&d->tree_dir, "%s/sys", d->runtime) < 0)
+		d->tree_dir = NULL;
+	d->tree_gone = medio_loop_timer(d->manager.loop, on_gone, d);
+	if (!d->tree_dir || !d->tree_gone) {
+		medio_daemon_free_tree(d);
+		return medio_error_set(err, ENOMEM, "out of memory");
+	}
+	int ret = medio_tree_new(
+		d->manager.loop, d->manager.bus, d->tree_dir, &ops, d, &d->tree, &why);
+	if (ret) {
+		medio_daemon_free_tree(d);
+		medio_manager_log(&d->manager, MEDIO_LOG_WARN,
+			"goes on without a tree, the control socket does all: %s",
+			why ? medio_error_text(why) : strerror(-ret));
+	}
+	medio_error_free(why);
+	return 0;
+}
+
+void medio_daemon_free_tree(struct medio_daemon *d)
+{
+	if (d->tree) {
+		medio_tree_free(d->tree);
+		rmdir(d->tree_dir); /* made for it */
+	}
+	d->tree = NULL;
+	medio_timer_free(d->tree_gone);
+	d->tree_gone = NULL;
+}

@@ -81,9 +81,11 @@ static int fill_manager(struct medio_daemon *d, struct medio_error **err)
 	int ret = medio_daemon_group(&d->config, &m->policy.group, err);
 	if (ret == 0)
 		ret = medio_daemon_places(d->opts, &d->config, &m->places, err);
-	if (ret == 0 && !d->runtime)
-		d->runtime = strdup(m->places.runtime);
-	return ret || d->runtime ? ret : medio_error_set(err, ENOMEM, "out of memory");
+	if (ret)
+		return ret;
+	free(d->runtime);
+	d->runtime = m->places.runtime ? strdup(m->places.runtime) : NULL;
+	return d->runtime ? 0 : medio_error_set(err, ENOMEM, "out of memory");
 }
 
 static int init_manager(struct medio_daemon *d, struct medio_error **err)
@@ -141,27 +143,6 @@ static int open_control(struct medio_daemon *d, struct medio_error **err)
 	return ret ? ret : medio_control_new(&d->manager, &opts, &d->control, err);
 }
 
-/* Some machines have no /dev/fuse; all but the tree works there. */
-static int mount_tree(struct medio_daemon *d, struct medio_error **err)
-{
-	struct medio_error *why = NULL;
-
-	if (d->config.no_tree)
-		return 0;
-	if (asprintf(&d->tree_dir, "%s/sys", d->runtime) < 0) {
-		d->tree_dir = NULL;
-		return medio_error_set(err, ENOMEM, "out of memory");
-	}
-	int ret = medio_tree_new(d->manager.loop, d->manager.bus, d->tree_dir,
-		&medio_daemon_tree_ops, d, &d->tree, &why);
-	if (ret)
-		medio_manager_log(&d->manager, MEDIO_LOG_WARN,
-			"goes on without a tree, the control socket does all: %s",
-			why ? medio_error_text(why) : strerror(-ret));
-	medio_error_free(why);
-	return 0;
-}
-
 /* A port that is taken is no reason to leave devices without their daemon; a wrong word is. */
 static int open_metrics(struct medio_daemon *d, struct medio_error **err)
 {
@@ -206,7 +187,7 @@ static int start(struct medio_daemon *d, struct medio_error **err)
 	medio_definitions_start_auto(&d->manager);
 	ret = open_control(d, err);
 	if (ret == 0)
-		ret = mount_tree(d, err);
+		ret = medio_daemon_mount_tree(d, err);
 	if (ret == 0)
 		ret = open_metrics(d, err);
 	if (ret == 0)
@@ -220,7 +201,7 @@ static void end(struct medio_daemon *d, bool leaving)
 {
 	medio_control_free(d->control);
 	medio_metrics_free(d->metrics);
-	medio_tree_free(d->tree);
+	medio_daemon_free_tree(d);
 	medio_watch_free(d->signals);
 	medio_timer_free(d->retry);
 	medio_manager_fini(&d->manager, leaving);

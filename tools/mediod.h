@@ -37,6 +37,7 @@ struct medio_daemon {
 	struct medio_manager manager;
 	struct medio_control *control;
 	struct medio_tree *tree;
+	struct medio_timer *tree_gone; /* somebody unmounted the tree: let it go */
 	struct medio_metrics *metrics;
 	char *runtime;	/* absolute */
 	char *tree_dir; /* runtime/sys */
@@ -73,8 +74,10 @@ int medio_daemon_replace(const char *runtime, struct medio_error **err);
 
 /* ---- The tree, mediod-tree.c --------------------------------------------------------------------- */
 
-/* opaque of these is the daemon. */
-extern const struct medio_tree_ops medio_daemon_tree_ops;
+/* Mount it if it is wanted. 0 also if that does not work, which is logged: some machines have no
+ * /dev/fuse, and all else works there. -ENOMEM. */
+int medio_daemon_mount_tree(struct medio_daemon *d, struct medio_error **err);
+void medio_daemon_free_tree(struct medio_daemon *d);
 
 /* ---- Words, mediod-ready.c ------------------------------------------------------------------------ */
 
