@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -160,6 +161,12 @@ int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
 	}
 	*out = host;
 	return 0;
+}
+
+void medio_hosted_cut(struct medio_hosted *host)
+{
+	medio_list_for_each (item, &host->clients)
+		shutdown(medio_container_of(item, struct medio_hosted_client, item)->fd, SHUT_RDWR);
 }
 
 void medio_hosted_free(struct medio_hosted *host)

@@ -97,6 +97,8 @@ int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
 	const struct medio_wire_start *start, const struct medio_type *type,
 	struct medio_hosted **out, bool *restored, struct medio_error **err);
 void medio_hosted_free(struct medio_hosted *host);
+/* Its clients get no more time to leave: free() will not wait for them. */
+void medio_hosted_cut(struct medio_hosted *host);
 /* fd is taken. */
 void medio_hosted_take(struct medio_hosted *host, int fd, uint64_t cookie);
 

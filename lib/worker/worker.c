@@ -20,6 +20,7 @@
 
 /* A mediod that started us and died before it came: nobody will. */
 #define LONELY_NS 10000000000u
+#define LINGER_NS 500000000u
 /* A START that comes with the HELLO shall not wait for what only a later one gains from. */
 #define PREPARE_NS 5000000u
 
@@ -323,12 +324,26 @@ static int begin(struct medio_worker *w)
 	return 0;
 }
 
+/* All clients hear at once that it is over; those who take no notice share the time for that. */
+static void end_instances(struct medio_worker *w)
+{
+	uint64_t limit = medio_now_ns() + LINGER_NS;
+	medio_list_for_each (item, &w->all)
+		medio_server_disconnect(
+			medio_container_of(item, struct medio_hosted, item)->server);
+	medio_list_for_each (item, &w->all) {
+		struct medio_hosted *host = medio_container_of(item, struct medio_hosted, item);
+		if (medio_now_ns() > limit)
+			medio_hosted_cut(host);
+		medio_hosted_free(host);
+	}
+}
+
 static void end(struct medio_worker *w)
 {
 	if (w->loop)
 		drop_link(w);
-	medio_list_for_each (item, &w->all)
-		medio_hosted_free(medio_container_of(item, struct medio_hosted, item));
+	end_instances(w);
 	medio_watch_free(w->sock_watch);
 	medio_watch_free(w->signal_watch);
 	medio_timer_free(w->lonely);

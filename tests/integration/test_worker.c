@@ -2,6 +2,8 @@
 /* A real medio-worker, told what to do over its socket. */
 #include "boss.h"
 
+#include <medio/serve.h>
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -348,6 +350,28 @@ static void it_ends_in_order_when_told_by_a_signal(void **state)
 	assert_int_equal(boss_wait(b), 0);
 	assert_int_not_equal(medio_card_read(card, MEDIO_CARD_CONFIG, 0, &id, 4), 0);
 	medio_card_close(card);
+}
+
+static void its_end_waits_for_nobody_in_particular(void **state)
+{
+	enum { MANY = 40 };
+	struct boss *b = *state;
+	struct boss_start plan;
+	struct medio_card *cards[MANY];
+	boss_hello(b);
+	boss_done(b);
+	boss_plan(&plan, "mtty-1", 0, NULL);
+	plan.how.last = 0;
+	for (unsigned i = 0; i < MANY; i++) {
+		boss_started(b, i, &plan);
+		cards[i] = boss_card(b, i, i + 1); /* which do not look at their sockets now */
+	}
+	uint64_t start = medio_now_ns();
+	kill(b->pid, SIGTERM);
+	assert_int_equal(boss_wait(b), 0);
+	assert_true(medio_now_ns() - start < 5000000000u); /* not 200 ms for each of them */
+	for (unsigned i = 0; i < MANY; i++)
+		medio_card_close(cards[i]);
 }
 
 /* What a mediod finds that comes to a worker with instance 1, its client 42, and a checkpoint. */
@@ -768,6 +792,7 @@ int main(int argc, char **argv)
 		BOSS_TEST(many_open_files_in_their_folders_only),
 		BOSS_TEST(a_worker_without_instances_ends_with_its_mediod),
 		BOSS_TEST(it_ends_in_order_when_told_by_a_signal),
+		BOSS_TEST(its_end_waits_for_nobody_in_particular),
 		BOSS_TEST(the_next_mediod_gets_all_that_the_old_one_had),
 		BOSS_TEST(the_latest_mediod_counts),
 		BOSS_TEST(a_hundred_are_told_to_a_mediod_that_reads_late),
