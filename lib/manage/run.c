@@ -382,6 +382,9 @@ void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg
 		if (ok && process->state == MEDIO_PROCESS_ADOPTING)
 			ok = medio_adopt_message(process, msg);
 		break;
+	case MEDIO_WIRE_DONE: /* of a new worker: it has nothing to tell */
+		ok = process->state != MEDIO_PROCESS_ADOPTING || medio_adopt_message(process, msg);
+		break;
 	default:
 		ok = process->state == MEDIO_PROCESS_ADOPTING && medio_adopt_message(process, msg);
 	}
