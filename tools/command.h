@@ -55,8 +55,10 @@ struct medio_command {
 };
 
 extern const struct medio_command medio_command_console;
+extern const struct medio_command medio_command_define;
 extern const struct medio_command medio_command_list;
 extern const struct medio_command medio_command_lspci;
+extern const struct medio_command medio_command_modify;
 extern const struct medio_command medio_command_monitor;
 extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
@@ -66,6 +68,7 @@ extern const struct medio_command medio_command_start;
 extern const struct medio_command medio_command_stop;
 extern const struct medio_command medio_command_top;
 extern const struct medio_command medio_command_types;
+extern const struct medio_command medio_command_undefine;
 
 /* Parse argv[1…] and run; argv[0] is the command's name. Returns what to exit with. */
 int medio_command_run(const struct medio_command *cmd, int argc, char **argv);
