@@ -47,13 +47,14 @@ static double time_of(const struct json_object *event)
 /* "12:34:56.123456", local time. */
 static void print_clock(double seconds)
 {
-	time_t whole = (time_t)seconds;
+	int64_t usec = (int64_t)(seconds * 1e6 + 0.5);
+	time_t whole = (time_t)(usec / 1000000);
 	struct tm tm;
 	char text[16] = "";
 
 	if (localtime_r(&whole, &tm))
 		strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%06d", text, (int)((seconds - (double)whole) * 1e6));
+	printf("%s.%06d", text, (int)(usec % 1000000));
 }
 
 static void print_line(const struct json_object *event)

@@ -190,31 +190,55 @@ static int put_owner_first(const struct medio_request *request, struct medio_def
 
 /* ---- Does it make sense ------------------------------------------------------------------------ */
 
+static int unknown_param(const struct medio_type *type, const char *name, struct medio_error **err)
+{
+	const char *names[MAX_NAMES];
+	unsigned count = 0;
+	char what[80];
+
+	for (const struct medio_param *p = type->params; p && p->name && count < MAX_NAMES; p++)
+		names[count++] = p->name;
+	snprintf(what, sizeof(what), "parameter of %s", type->name);
+	return medio_unknown(err, what, name, names, count);
+}
+
 static int check_param(const struct medio_type *type, const char *name, const char *value,
 	struct medio_error **err)
 {
-	_cleanup_free_ void *state = calloc(1, type->state_size ? type->state_size : 1);
+	struct medio_param table[2] = { { NULL }, { NULL } };
 	_cleanup_free_ char *assignment = NULL;
+	/* Whatever the kind of parameter is stored as. */
+	union {
+		uint64_t number;
+		char *string;
+	} state = { 0 };
 
-	if (!state || asprintf(&assignment, "%s=%s", name, value) < 0) {
+	for (const struct medio_param *p = type->params; p && p->name; p++)
+		if (!strcmp(p->name, name))
+			table[0] = *p;
+	if (!table[0].name)
+		return unknown_param(type, name, err);
+	table[0].offset = 0;
+	if (asprintf(&assignment, "%s=%s", name, value) < 0) {
 		assignment = NULL;
 		return medio_error_set(err, ENOMEM, "out of memory");
 	}
-	int ret = medio_params_default(type->params, state, err);
-	if (ret == 0)
-		ret = medio_params_set(type->params, state, type->name, assignment, err);
-	medio_params_free(type->params, state);
+	int ret = medio_params_set(table, &state, type->name, assignment, err);
+	medio_params_free(table, &state);
 	return ret;
 }
 
-static int check_attr(const struct medio_type *type, const char *name, const char *value,
+int medio_request_check_attr(const struct medio_type *type, const char *name, const char *value,
 	struct medio_error **err)
 {
 	const char *names[MAX_NAMES];
 	unsigned count = 0;
+	int restart;
 
 	if (!strncmp(name, PARAMS, strlen(PARAMS)))
 		return check_param(type, name + strlen(PARAMS), value, err);
+	if (!strcmp(name, "medio/restart"))
+		return medio_request_restart(value, &restart, err);
 	for (const struct medio_managed_attr *a = medio_managed_attrs; a->name; a++) {
 		if (!a->store || count == MAX_NAMES)
 			continue;
@@ -248,7 +272,8 @@ static int check(
 		return medio_error_set(
 			err, EINVAL, "a definition has at most %d attributes", MAX_ATTRS);
 	for (unsigned i = 0; i < def->names.count; i++) {
-		int ret = check_attr(type, def->names.items[i], def->values.items[i], err);
+		int ret = medio_request_check_attr(
+			type, def->names.items[i], def->values.items[i], err);
 		if (ret)
 			return ret;
 	}

@@ -99,18 +99,17 @@ static void started(void *opaque, struct medio_mdev *mdev, int ret, const char *
 		medio_request_fail(request, ret, words);
 }
 
-static int find_restart(struct medio_request *request, int *out, struct medio_error **err)
+int medio_request_restart(const char *name, int *out, struct medio_error **err)
 {
-	const char *name = medio_request_string(request, "restart");
 	unsigned count = 0;
 
-	*out = -1;
-	if (!name)
-		return 0;
-	for (; medio_restart_names[count]; count++)
-		if (!strcmp(medio_restart_names[count], name))
+	for (; medio_restart_names[count]; count++) {
+		if (!strcmp(medio_restart_names[count], name)) {
 			*out = (int)count;
-	return *out < 0 ? medio_unknown(err, "restart", name, medio_restart_names, count) : 0;
+			return 0;
+		}
+	}
+	return medio_unknown(err, "restart policy", name, medio_restart_names, count);
 }
 
 static int unknown_type(struct medio_parent *parent, const char *name, struct medio_error **err)
@@ -147,8 +146,12 @@ int medio_request_type(struct medio_request *request, struct medio_parent **pare
 static int understand_start(struct medio_request *request, struct medio_creation *how,
 	struct medio_strv *params, struct medio_strv *filters, struct medio_error **err)
 {
-	int ret = find_restart(request, &how->restart, err);
+	const char *restart = medio_request_string(request, "restart");
+	int ret = 0;
 
+	how->restart = -1;
+	if (restart)
+		ret = medio_request_restart(restart, &how->restart, err);
 	if (ret == 0)
 		ret = medio_request_strings(request, "params", params);
 	if (ret == 0)
@@ -250,6 +253,13 @@ static void attr_failed(struct medio_request *request, int ret)
 
 	if (ret == -ENOENT)
 		medio_error_set(&err, ENOENT, "the instance has no attribute '%s'", attr);
+	else if (ret == -EINVAL)
+		medio_error_set(&err, EINVAL,
+			"attribute '%s' cannot have that value; mediod's log says why", attr);
+	else if (ret == -EBUSY)
+		medio_error_set(&err, EBUSY,
+			"a client has the instance open: '%s' can be changed when it has left",
+			attr);
 	else if (ret == -EIO)
 		medio_error_set(&err, EIO, "attribute '%s' cannot be %s", attr,
 			medio_request_has(request, "value") ? "written" : "read");
@@ -372,12 +382,18 @@ static void was_set(void *opaque, int ret)
 static void op_set(struct medio_request *request)
 {
 	struct medio_mdev *mdev = medio_request_mdev(request);
+	const char *attr = medio_request_string(request, "attr");
 	const char *value = medio_request_string(request, "value");
+	struct medio_error *err = NULL;
 
 	if (!mdev)
 		return;
-	int ret = medio_attr_store(mdev, &request->who, medio_request_string(request, "attr"),
-		value, strlen(value), was_set, request);
+	int ret = medio_request_check_attr(medio_mdev_type(mdev), attr, value, &err);
+	if (ret) {
+		medio_request_error(request, ret, err);
+		return;
+	}
+	ret = medio_attr_store(mdev, &request->who, attr, value, strlen(value), was_set, request);
 	if (ret)
 		attr_failed(request, ret);
 }

@@ -76,6 +76,13 @@ struct medio_mdev *medio_request_mdev(struct medio_request *request);
 int medio_request_type(struct medio_request *request, struct medio_parent **parent,
 	const struct medio_type **type, struct medio_error **err);
 
+/* enum medio_restart by its name. -EINVAL with words. */
+int medio_request_restart(const char *name, int *out, struct medio_error **err);
+/* Whether an instance of type has an attribute name that can be written and, for a parameter, whether
+ * value is possible. -EINVAL with words. */
+int medio_request_check_attr(const struct medio_type *type, const char *name, const char *value,
+	struct medio_error **err);
+
 /* Answer; both free the request. result is taken; NULL: out of memory. */
 void medio_request_done(struct medio_request *request, struct json_object *result);
 /* ret is -errno; words may be NULL: the errno's. */
