@@ -21,7 +21,7 @@ bool medio_callfilter_possible(void)
 	return false;
 }
 
-bool medio_callfilter_traceable(void)
+bool medio_callfilter_watched(void)
 {
 	return MEDIO_SANITIZED;
 }

@@ -213,7 +213,7 @@ bool medio_callfilter_possible(void)
 	return true;
 }
 
-bool medio_callfilter_traceable(void)
+bool medio_callfilter_watched(void)
 {
 	return false;
 }

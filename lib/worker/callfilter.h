@@ -14,7 +14,7 @@ int medio_callfilter_prepare(bool opens, bool landlock);
 int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err);
 /* Whether that does something. */
 bool medio_callfilter_possible(void);
-/* Whether this process may be traced: only for a leak sanitizer, which does it to itself. */
-bool medio_callfilter_traceable(void);
+/* Whether a sanitizer watches this process: it traces it, reads /proc, takes all address space. */
+bool medio_callfilter_watched(void);
 
 #endif

@@ -74,7 +74,7 @@ int medio_sandbox_identity(uid_t uid, gid_t gid, struct medio_error **err)
 		return medio_error_set(
 			err, -ret, "cannot drop the capabilities: %s", strerror(-ret));
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-		prctl(PR_SET_DUMPABLE, medio_callfilter_traceable(), 0, 0, 0) < 0)
+		prctl(PR_SET_DUMPABLE, medio_callfilter_watched(), 0, 0, 0) < 0)
 		return medio_error_set(
 			err, errno, "cannot give up privileges: %s", strerror(errno));
 	return 0;
@@ -98,10 +98,10 @@ int medio_sandbox_limits(uint64_t memory, unsigned files, struct medio_error **e
 {
 	int ret = lower(RLIMIT_CORE, "core dumps", 0, err);
 	if (ret == 0)
-		ret = lower(RLIMIT_NPROC, "processes", 0, err);
-	if (ret == 0)
 		ret = lower(RLIMIT_NOFILE, "open files", files ? files : RLIM_INFINITY, err);
-	if (ret == 0 && memory)
+	if (ret == 0 && !medio_callfilter_watched())
+		ret = lower(RLIMIT_NPROC, "processes", 0, err);
+	if (ret == 0 && memory && !medio_callfilter_watched())
 		ret = lower(RLIMIT_AS, "memory", memory, err);
 	return ret;
 }
@@ -115,6 +115,13 @@ int medio_sandbox_limits(uint64_t memory, unsigned files, struct medio_error **e
 		MEDIO_LANDLOCK_MAKE_SOCK | MEDIO_LANDLOCK_MAKE_FIFO | MEDIO_LANDLOCK_MAKE_SYM | \
 		MEDIO_LANDLOCK_REFER)
 #define DEVICE_RIGHTS (FILE_RIGHTS | MEDIO_LANDLOCK_READ_DIR | MEDIO_LANDLOCK_IOCTL_DEV)
+
+/* 0: there is none. */
+static int landlock_version(void)
+{
+	int version = medio_callfilter_watched() ? 0 : medio_landlock_version();
+	return version > 0 ? version : 0;
+}
 
 /* All the rights that a version knows: each that is not named here is forbidden. */
 static struct medio_landlock_ruleset everything(int version)
@@ -172,8 +179,8 @@ int medio_sandbox_files(const char *const *folders, unsigned nfolders, const cha
 	unsigned nmade, struct medio_error **err)
 {
 	static const char *const terminals[] = { "/dev/ptmx", "/dev/pts" };
-	int version = medio_landlock_version();
-	if (version < 1)
+	int version = landlock_version();
+	if (!version)
 		return 1;
 	struct medio_landlock_ruleset all = everything(version);
 	_cleanup_close_ int ruleset = (int)syscall(
@@ -200,12 +207,12 @@ int medio_sandbox_files(const char *const *folders, unsigned nfolders, const cha
 
 int medio_sandbox_calls(bool opens, struct medio_error **err)
 {
-	return medio_callfilter_apply(opens, medio_landlock_version() >= 1, err);
+	return medio_callfilter_apply(opens, landlock_version() > 0, err);
 }
 
 void medio_sandbox_prepare(void)
 {
-	bool landlock = medio_landlock_version() >= 1;
+	bool landlock = landlock_version() > 0;
 	medio_callfilter_prepare(false, landlock);
 	medio_callfilter_prepare(true, landlock);
 }
@@ -213,5 +220,5 @@ void medio_sandbox_prepare(void)
 unsigned medio_sandbox_possible(void)
 {
 	return (medio_callfilter_possible() ? MEDIO_WIRE_SECCOMP : 0) |
-	       (medio_landlock_version() >= 1 ? MEDIO_WIRE_LANDLOCK : 0);
+	       (landlock_version() ? MEDIO_WIRE_LANDLOCK : 0);
 }

@@ -7,7 +7,9 @@
  *     medio_sandbox_files()      Landlock: no file but those beneath the folders named; no TCP
  *     medio_sandbox_calls()      seccomp: only the system calls a device's loop needs
  *
- * None can be undone. What the kernel does not have is told, not hidden.
+ * None can be undone. What the kernel does not have is told, not hidden. In a build with a sanitizer,
+ * which takes more than a device does, the last two do nothing, and memory and processes stay as
+ * they are.
  *
  * Threads: the process has one; the others would keep what this one gives up.
  */
@@ -35,7 +37,7 @@ int medio_sandbox_limits(uint64_t memory, unsigned files, struct medio_error **e
 int medio_sandbox_files(const char *const *folders, unsigned nfolders, const char *const *made,
 	unsigned nmade, struct medio_error **err);
 /* opens: files and sockets may still be opened (more instances will come). 1: not in this build (no
- * libseccomp, or a sanitizer that needs more); 0 done. A forbidden call kills the process (SIGSYS);
+ * libseccomp); 0 done. A forbidden call kills the process (SIGSYS);
  * opening a file, and making memory executable, just fail. */
 int medio_sandbox_calls(bool opens, struct medio_error **err);
 /* Do beforehand what medio_sandbox_calls() would spend its time with. */

@@ -33,6 +33,15 @@
 #include "worker/sandbox.h"
 #include "worker/wire.h"
 
+/* By a sanitizer, which needs what a limit would take from it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define WATCHED true
+#elif defined(__has_feature)
+#define WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define WATCHED false
+#endif
+
 static char dir[] = "/tmp/medio-sandbox-XXXXXX";
 
 static const char *path(const char *name)
@@ -133,13 +142,13 @@ static int limited(void)
 {
 	struct rlimit limit;
 	CHECK(medio_sandbox_limits(1ull << 40, 50, NULL) == 0);
-	CHECK(getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max == 1ull << 40);
+	CHECK(WATCHED || (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max == 1ull << 40));
 	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max == 50);
 	CHECK(getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_max == 0);
-	CHECK(getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 0);
+	CHECK(WATCHED || (getrlimit(RLIMIT_NPROC, &limit) == 0 && limit.rlim_max == 0));
 	/* What is lower stays. */
 	CHECK(medio_sandbox_limits(1ull << 41, 60, NULL) == 0);
-	CHECK(getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max == 1ull << 40);
+	CHECK(WATCHED || (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_max == 1ull << 40));
 	CHECK(medio_sandbox_limits(0, 0, NULL) == 0);
 	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 50);
 	return 0;
