@@ -10,7 +10,8 @@
 #include "manage/managed.h"
 #include "util/error.h"
 
-#define NESTING 8 /* of JSON; a definition has 3 */
+#define NESTING	     8 /* of JSON; a definition has 3 */
+#define DEFAULT_MODE 0600
 
 void medio_definition_free(struct medio_definition *def)
 {
@@ -107,6 +108,27 @@ static int set_filters(struct medio_definition *def, const struct medio_strv *fi
 	return ret;
 }
 
+/* Whose it is, in front of what he may not do as somebody else. Who is mediod itself needs no word. */
+static int set_owner(struct medio_definition *def, const struct medio_managed *inst)
+{
+	char text[32];
+
+	if (inst->uid == inst->manager->policy.uid)
+		return 0;
+	snprintf(text, sizeof(text), "%u:%u", (unsigned)inst->uid, (unsigned)inst->gid);
+	return medio_definition_set(def, "medio/owner", text);
+}
+
+static int set_mode(struct medio_definition *def, const struct medio_managed *inst)
+{
+	char text[16];
+
+	if (inst->mode == DEFAULT_MODE)
+		return 0;
+	snprintf(text, sizeof(text), "%04o", (unsigned)inst->mode);
+	return medio_definition_set(def, "medio/mode", text);
+}
+
 static int fill_from(const struct medio_mdev *mdev, struct medio_definition *def)
 {
 	const struct medio_managed *inst = medio_managed_of(mdev);
@@ -119,6 +141,7 @@ static int fill_from(const struct medio_mdev *mdev, struct medio_definition *def
 		return -ENOMEM;
 	if (!inst)
 		return 0;
+	ret = set_owner(def, inst);
 	for (unsigned i = 0; i < inst->params.count && !ret; i++)
 		ret = set_param(def, inst->params.items[i]);
 	if (!ret)
@@ -126,6 +149,8 @@ static int fill_from(const struct medio_mdev *mdev, struct medio_definition *def
 	if (!ret)
 		ret = medio_definition_set(
 			def, "medio/restart", medio_restart_names[inst->restart]);
+	if (!ret)
+		ret = set_mode(def, inst);
 	return ret;
 }
 

@@ -24,7 +24,8 @@ void medio_definition_free(struct medio_definition *def);
 int medio_definition_set(struct medio_definition *def, const char *name, const char *value);
 /* Forget attribute name. -ENOENT. */
 int medio_definition_unset(struct medio_definition *def, const char *name);
-/* What would make an instance that runs: parent, type, parameters, filters, restart. -ENOMEM. */
+/* What would make an instance that runs: parent, type, owner if it is not mediod's own user,
+ * parameters, filters, restart, mode. -ENOMEM. */
 int medio_definition_from(const struct medio_mdev *mdev, struct medio_definition *def);
 /* Understand size bytes of a file. -EINVAL with words. def->parent and uuid are the caller's. */
 int medio_definition_parse(

@@ -425,12 +425,26 @@ static void test_a_definition_taken_from_what_runs_makes_the_same(void **state)
 	assert_string_equal(def.parent, "mtty");
 	assert_string_equal(def.type, "mtty-2");
 	assert_false(def.automatic);
+	assert_string_equal(def.names.items[0], "params/port0");
+	assert_int_equal(def.names.count, 4);
 	char *text = medio_definition_print(&def);
 	assert_non_null(strstr(text, "\"params/port0\": \"pty\""));
 	assert_non_null(strstr(text, "\"params/flag\": \"on\""));
 	assert_non_null(strstr(text, "\"medio/filters\": \"a\\nb\""));
 	assert_non_null(strstr(text, "\"medio/restart\": \"never\""));
 	free(text);
+	medio_definition_free(&def);
+
+	/* Another's remains his, from the beginning. */
+	struct medio_managed *inst = medio_managed_of(end.mdev);
+	inst->uid = 1000;
+	inst->gid = 100;
+	inst->mode = 0660;
+	assert_int_equal(medio_definition_from(end.mdev, &def), 0);
+	assert_string_equal(def.names.items[0], "medio/owner");
+	assert_string_equal(def.values.items[0], "1000:100");
+	assert_string_equal(def.names.items[5], "medio/mode");
+	assert_string_equal(def.values.items[5], "0660");
 	medio_definition_free(&def);
 }
 
