@@ -146,7 +146,6 @@ int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
 	host->checkpoint = -1;
 	memcpy(host->uuid, msg->uuid, sizeof(host->uuid));
 	medio_list_init(&host->item);
-	medio_list_init(&host->bucket);
 	medio_list_init(&host->clients);
 	host->listener = take_fd(msg, 0);
 
@@ -173,8 +172,7 @@ void medio_hosted_free(struct medio_hosted *host)
 {
 	if (!host)
 		return;
-	if (!medio_list_empty(&host->bucket))
-		medio_hosts_remove(host->worker, host);
+	medio_hosts_remove(host->worker, host);
 	/* Clients end with it: mediod knows, it has said so. */
 	medio_list_for_each (item, &host->clients)
 		medio_container_of(item, struct medio_hosted_client, item)->told = false;

@@ -24,20 +24,19 @@ static size_t bucket_of(
 
 static int resize(struct medio_worker *w, size_t count)
 {
-	struct medio_list *buckets = calloc(count, sizeof(*buckets));
+	struct medio_hosted **buckets = calloc(count, sizeof(struct medio_hosted *));
 	if (!buckets)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		medio_list_init(&buckets[i]);
 	for (size_t i = 0; i < w->num_buckets; i++) {
-		medio_list_for_each (item, &w->buckets[i]) {
-			struct medio_hosted *host = medio_container_of(
-				item, struct medio_hosted, bucket);
-			medio_list_remove(item);
-			medio_list_append(&buckets[bucket_of(w, host->uuid, count)], item);
+		struct medio_hosted *next;
+		for (struct medio_hosted *host = w->buckets[i]; host; host = next) {
+			struct medio_hosted **to = &buckets[bucket_of(w, host->uuid, count)];
+			next = host->next;
+			host->next = *to;
+			*to = host;
 		}
 	}
-	free(w->buckets);
+	free((void *)w->buckets);
 	w->buckets = buckets;
 	w->num_buckets = count;
 	return 0;
@@ -54,20 +53,17 @@ int medio_hosts_init(struct medio_worker *w)
 
 void medio_hosts_fini(struct medio_worker *w)
 {
-	free(w->buckets);
+	free((void *)w->buckets);
 	w->buckets = NULL;
 }
 
 struct medio_hosted *medio_hosts_find(
 	const struct medio_worker *w, const uint8_t uuid[MEDIO_UUID_SIZE])
 {
-	const struct medio_list *bucket = &w->buckets[bucket_of(w, uuid, w->num_buckets)];
-	for (struct medio_list *item = bucket->next; item != bucket; item = item->next) {
-		struct medio_hosted *host = medio_container_of(item, struct medio_hosted, bucket);
-		if (memcmp(host->uuid, uuid, MEDIO_UUID_SIZE) == 0)
-			return host;
-	}
-	return NULL;
+	struct medio_hosted *host = w->buckets[bucket_of(w, uuid, w->num_buckets)];
+	while (host && memcmp(host->uuid, uuid, MEDIO_UUID_SIZE) != 0)
+		host = host->next;
+	return host;
 }
 
 int medio_hosts_add(struct medio_worker *w, struct medio_hosted *host)
@@ -77,7 +73,9 @@ int medio_hosts_add(struct medio_worker *w, struct medio_hosted *host)
 		if (ret)
 			return ret;
 	}
-	medio_list_append(&w->buckets[bucket_of(w, host->uuid, w->num_buckets)], &host->bucket);
+	struct medio_hosted **bucket = &w->buckets[bucket_of(w, host->uuid, w->num_buckets)];
+	host->next = *bucket;
+	*bucket = host;
 	medio_list_append(&w->all, &host->item);
 	w->num_hosted++;
 	return 0;
@@ -85,7 +83,12 @@ int medio_hosts_add(struct medio_worker *w, struct medio_hosted *host)
 
 void medio_hosts_remove(struct medio_worker *w, struct medio_hosted *host)
 {
-	medio_list_remove(&host->bucket);
+	struct medio_hosted **at = &w->buckets[bucket_of(w, host->uuid, w->num_buckets)];
+	while (*at && *at != host)
+		at = &(*at)->next;
+	if (!*at)
+		return; /* it never came that far */
+	*at = host->next;
 	medio_list_remove(&host->item);
 	w->num_hosted--;
 }

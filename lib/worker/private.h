@@ -37,7 +37,7 @@ struct medio_worker {
 	uid_t run_uid; /* of the first START */
 	bool confined; /* the sandbox is complete */
 
-	struct medio_list *buckets; /* num_buckets of struct medio_hosted.bucket, by UUID */
+	struct medio_hosted **buckets; /* num_buckets of them, by UUID */
 	size_t num_buckets;
 	uint64_t seed;	       /* of the hash */
 	struct medio_list all; /* struct medio_hosted.item */
@@ -61,7 +61,8 @@ struct medio_hosted_client {
 /* One instance, served to whoever mediod sends. */
 struct medio_hosted {
 	struct medio_worker *worker;
-	struct medio_list item, bucket;
+	struct medio_list item;
+	struct medio_hosted *next; /* in its bucket */
 	uint8_t uuid[MEDIO_UUID_SIZE];
 	const struct medio_type *type;
 	struct medio_instance *inst;
@@ -89,6 +90,7 @@ void medio_hosts_fini(struct medio_worker *w);
 struct medio_hosted *medio_hosts_find(
 	const struct medio_worker *w, const uint8_t uuid[MEDIO_UUID_SIZE]);
 int medio_hosts_add(struct medio_worker *w, struct medio_hosted *host);
+/* Nothing happens if it is not in there. */
 void medio_hosts_remove(struct medio_worker *w, struct medio_hosted *host);
 
 /* hosted.c. new takes the fds of msg (a START that has been checked) as it needs them. restored: its

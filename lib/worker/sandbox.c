@@ -163,16 +163,14 @@ static int allow(int ruleset, const char *path, uint64_t rights)
 		       : 0;
 }
 
-static int allow_removing(int ruleset, const char *path, uint64_t handled)
+static void allow_removing(int ruleset, const char *path, uint64_t handled)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[4096];
-	size_t len = slash ? (size_t)(slash - path) : 0;
-	if (!slash || len >= sizeof(folder))
-		return 0;
-	memcpy(folder, path, len);
-	strcpy(folder + len, len ? "" : "/");
-	return allow(ruleset, folder, MEDIO_LANDLOCK_REMOVE_FILE & handled);
+	_cleanup_free_ char *folder = strdup(path);
+	char *slash = folder ? strrchr(folder, '/') : NULL;
+	if (!slash)
+		return;
+	slash[slash == folder] = '\0';
+	allow(ruleset, folder, MEDIO_LANDLOCK_REMOVE_FILE & handled);
 }
 
 int medio_sandbox_files(const char *const *folders, unsigned nfolders, const char *const *made,

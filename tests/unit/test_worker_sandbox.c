@@ -171,7 +171,7 @@ static int confined_files(void)
 {
 	const char *folders[] = { path("in") };
 	char text[80];
-	strcpy(text, folders[0]);
+	snprintf(text, sizeof(text), "%s", folders[0]);
 	folders[0] = text;
 	CHECK(medio_sandbox_identity(getuid(), getgid(), NULL) == 0);
 	CHECK(medio_sandbox_files(folders, 1, NULL, 0, NULL) == 0);
@@ -213,7 +213,7 @@ static int removing_files(void)
 {
 	char text[80];
 	const char *made[] = { text };
-	strcpy(text, path("in/made"));
+	snprintf(text, sizeof(text), "%s", path("in/made"));
 	CHECK(symlink("x", text) == 0);
 	CHECK(medio_sandbox_identity(getuid(), getgid(), NULL) == 0);
 	CHECK(medio_sandbox_files(NULL, 0, made, 1, NULL) == 0);
@@ -371,7 +371,7 @@ static void opening_and_executable_memory_are_refused_politely(void **state)
 static int opening(void)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	strcpy(addr.sun_path, path("in/socket"));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path("in/socket"));
 	CHECK(confined(true));
 	CHECK(open("/dev/null", O_RDWR | O_CLOEXEC) >= 0);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

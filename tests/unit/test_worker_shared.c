@@ -26,7 +26,7 @@ static void memory_is_sealed_and_the_same_on_both_sides(void **state)
 	assert_int_equal(ftruncate(fd, 16384), -1);
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 	assert_int_equal(medio_shared_map(fd, 8192, PROT_READ | PROT_WRITE, &theirs), 0);
-	strcpy(theirs, "hello");
+	memcpy(theirs, "hello", 6);
 	assert_string_equal(ours, "hello");
 	munmap(ours, 8192);
 	munmap(theirs, 8192);
