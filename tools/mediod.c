@@ -133,14 +133,13 @@ static int set_parents(struct medio_daemon *d, struct medio_error **err)
 static int open_control(struct medio_daemon *d, struct medio_error **err)
 {
 	struct medio_control_options opts = {
+		.fd = medio_steal_fd(d->control_fd),
 		.reload = medio_daemon_reload,
 		.leave = medio_daemon_leave,
 		.quit = medio_daemon_quit,
 		.opaque = d,
 	};
-	int ret = medio_systemd_socket(&opts.fd, err);
-
-	return ret ? ret : medio_control_new(&d->manager, &opts, &d->control, err);
+	return medio_control_new(&d->manager, &opts, &d->control, err);
 }
 
 /* A port that is taken is no reason to leave devices without their daemon; a wrong word is. */
@@ -181,9 +180,6 @@ static int start(struct medio_daemon *d, struct medio_error **err)
 	ret = medio_managed_adopt(&d->manager, err);
 	if (ret < 0)
 		return ret;
-	if (ret)
-		medio_manager_log(&d->manager, MEDIO_LOG_INFO, "%d instance%s of a former mediod",
-			ret, ret == 1 ? "" : "s");
 	medio_definitions_start_auto(&d->manager);
 	ret = open_control(d, err);
 	if (ret == 0)
@@ -211,6 +207,8 @@ static void forget(struct medio_daemon *d)
 {
 	if (d->signal_fd >= 0)
 		close(d->signal_fd);
+	if (d->control_fd >= 0)
+		close(d->control_fd);
 	free(d->runtime);
 	free(d->tree_dir);
 	medio_config_free(&d->config);
@@ -276,7 +274,7 @@ static int run(
 	const struct medio_command *cmd, void *options_, const struct medio_option_list *args)
 {
 	const struct medio_daemon_options *opts = options_;
-	struct medio_daemon d = { .opts = opts, .signal_fd = -1 };
+	struct medio_daemon d = { .opts = opts, .signal_fd = -1, .control_fd = -1 };
 	struct medio_error *err = NULL;
 
 	(void)args;
@@ -290,7 +288,8 @@ static int run(
 		return fail(cmd, ret, err);
 	if (opts->check)
 		ret = check(&d, &err);
-	else if ((ret = medio_daemon_block_signals(&d, &err)) == 0 &&
+	else if ((ret = medio_systemd_socket(&d.control_fd, &err)) == 0 &&
+		 (ret = medio_daemon_block_signals(&d, &err)) == 0 &&
 		 (ret = take_place(&d, &err)) == 0)
 		ret = serve(&d, &err);
 	forget(&d);

@@ -42,6 +42,7 @@ struct medio_daemon {
 	char *runtime;	/* absolute */
 	char *tree_dir; /* runtime/sys */
 	enum medio_daemon_state state;
+	int control_fd; /* the control socket, from systemd; -1: none, or control has it */
 	int signal_fd;
 	struct medio_watch *signals;
 	struct medio_timer *retry; /* while it ends: look again at what could not be removed */
