@@ -67,7 +67,8 @@ static int fail(struct medio_error **err, int errnum, const char *what, const ch
 
 static int out_of_memory(struct medio_error **err)
 {
-	return medio_error_set(err, ENOMEM, "out of memory");
+	medio_error_set(err, ENOMEM, "out of memory");
+	return -ENOMEM;
 }
 
 /* ---- Listing ----------------------------------------------------------------------------------- */

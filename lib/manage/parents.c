@@ -166,7 +166,8 @@ int medio_parent_check(const struct medio_parent_kind *kinds, unsigned nkinds, c
 
 static int out_of_memory(struct medio_error **err)
 {
-	return medio_error_set(err, ENOMEM, "out of memory");
+	medio_error_set(err, ENOMEM, "out of memory");
+	return -ENOMEM;
 }
 
 /* "NAME,key=value,…" into parent's name and settings. */
@@ -344,8 +345,7 @@ static void leave(struct medio_manager *m, struct medio_managed_parent *parent)
 	if (!ret)
 		free_parent(parent);
 	else if (ret != MEDIO_DEFERRED)
-		medio_manager_log(
-			m, MEDIO_LOG_WARN, "parent %s stays: %s", name, strerror(-ret));
+		medio_manager_log(m, MEDIO_LOG_WARN, "parent %s stays: %s", name, strerror(-ret));
 }
 
 /* Register all of wanted that is not there; they move to m->parents by way of entered. If one fails,

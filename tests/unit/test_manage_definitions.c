@@ -15,7 +15,7 @@ static char dir[64];
 static int setup(void **state)
 {
 	fake_setup(state);
-	strcpy(dir, "/tmp/medio-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/medio-test-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	fake->manager.places.definitions = dir;
 	return 0;
@@ -233,7 +233,7 @@ static void test_names_do_not_lead_elsewhere(void **state)
 {
 	static const char *const parents[] = { "..", ".", "", ".x", "a/b", "../x", "scripts.d" };
 	static const char *const uuids[] = { "", "x", "../../../../../../../../../../etc/passwd",
-		"C2E088BA-954F-11EC-A584-525400666F2B", FAKE_UUID "0" };
+		"C2E088BA-954F-11EC-A584-525400666F2B", "c2e088ba-954f-11ec-a584-525400666f2b0" };
 	struct medio_definition def = { 0 };
 
 	(void)state;
@@ -509,7 +509,7 @@ static void test_parent_and_type_must_be_there(void **state)
 	assert_non_null(strstr(end.words, "unknown parent 'mtty'"));
 	fake_parent();
 	struct medio_definition def = make(FAKE_UUID, NULL);
-	strcpy(def.type, "mtty-3");
+	def.type[5] = '3';
 	medio_definition_start(&fake->manager, &def, &root, started, &end);
 	assert_int_equal(end.ret, -ENOENT);
 	assert_non_null(strstr(end.words, "did you mean 'mtty-"));
