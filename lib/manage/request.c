@@ -152,8 +152,6 @@ static struct json_object *parse(const char *line, size_t len, struct medio_erro
 		const char *why = json_tokener_error_desc(code);
 		if (code == json_tokener_success)
 			why = "it is something else";
-		else if (code == json_tokener_continue)
-			why = "it ends too early";
 		medio_error_set(err, EINVAL, "a line is to be one JSON object: %s", why);
 		json_object_put(json);
 		json = NULL;
