@@ -206,6 +206,7 @@ static int local_open(struct medio_card *card, const char *address, int fd,
 	_cleanup_free_ char *copy = strdup(address);
 	struct local *local = local_alloc(opts);
 
+	(void)owned;
 	if (!copy || !local) {
 		free(local);
 		return medio_error_set(err, ENOMEM, "out of memory");
