@@ -168,7 +168,7 @@ static bool receive(struct medio_link *link)
 		int ret = medio_wire_receive(link->fd, &link->packet);
 		if (ret == -EAGAIN)
 			break;
-		if (ret <= 0)
+		if (ret <= 0 && ret != -EMFILE)
 			return false;
 		ret = link->ops->received(link->opaque, msg);
 		medio_wire_close_fds(msg);

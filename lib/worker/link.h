@@ -14,8 +14,9 @@
 struct medio_link;
 
 struct medio_link_ops {
-	/* A message; fds that are not taken (set to -1) are closed afterwards. -errno: it makes no
-	 * sense, and the connection is over. */
+	/* A message; fds that are not taken (set to -1) are closed afterwards. One without the fds
+	 * it should have lost them to the limit of open files. -errno: it makes no sense, and the
+	 * connection is over. */
 	int (*received)(void *opaque, struct medio_wire_msg *msg);
 	/* After medio_link_feed(): send one more message with medio_link_try(). 1: there are more,
 	 * 0: that was all, -errno: what medio_link_try() gave; asked again later. */

@@ -23,6 +23,8 @@ struct medio_worker {
 	struct medio_watch *sock_watch, *signal_watch;
 	int signal_fd;
 	struct medio_timer *lonely;  /* nobody came */
+	struct medio_timer *retry;   /* accept() failed */
+	int reserve;		     /* a descriptor to be given up for accept() */
 	struct medio_timer *prepare; /* for START, while there is time */
 
 	struct medio_link *link; /* NULL: no mediod now */

@@ -93,6 +93,8 @@ int medio_worker_start(struct medio_worker *w, struct medio_wire_msg *msg, bool 
 	const struct medio_type *type;
 	struct medio_hosted *host;
 	memcpy(&start, msg->data, sizeof(start));
+	if (!msg->nfds)
+		return medio_error_set(err, EMFILE, "the worker has too many files open");
 	int ret = check(w, msg, &start, err);
 	if (ret == 0 && !w->confined)
 		ret = give_up_powers(w, &start, err);

@@ -211,6 +211,19 @@ static void collect_fds(struct msghdr *hdr, struct medio_wire_msg *msg)
 	}
 }
 
+/* What was received is a message (1), or what is wrong with it. */
+static int judge(struct medio_wire_packet *packet, size_t size, int flags)
+{
+	const struct medio_wire_msg *msg = &packet->msg;
+	if ((flags & MSG_TRUNC) || medio_wire_decode(packet, size))
+		return -EPROTO;
+	/* Fewer came than there was room for: the limit of open files was in the way. */
+	const struct shape *shape = shape_of(msg->kind);
+	if (flags & MSG_CTRUNC)
+		return msg->nfds < MEDIO_WIRE_FDS && shape->max_fds ? -EMFILE : -EPROTO;
+	return msg->nfds < shape->min_fds || msg->nfds > shape->max_fds ? -EPROTO : 1;
+}
+
 int medio_wire_receive(int sock, struct medio_wire_packet *packet)
 {
 	struct medio_wire_msg *msg = &packet->msg;
@@ -230,16 +243,7 @@ int medio_wire_receive(int sock, struct medio_wire_packet *packet)
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	collect_fds(&hdr, msg);
-	int ret = n == 0 ? 0 : 1;
-	if (ret && (hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)))
-		ret = -EPROTO;
-	else if (ret && medio_wire_decode(packet, (size_t)n))
-		ret = -EPROTO;
-	if (ret == 1) {
-		const struct shape *shape = shape_of(msg->kind);
-		if (msg->nfds < shape->min_fds || msg->nfds > shape->max_fds)
-			ret = -EPROTO;
-	}
+	int ret = n == 0 ? 0 : judge(packet, (size_t)n, hdr.msg_flags);
 	if (ret != 1)
 		medio_wire_close_fds(msg);
 	return ret;

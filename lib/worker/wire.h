@@ -118,7 +118,8 @@ int medio_wire_decode(struct medio_wire_packet *packet, size_t size);
 /* Send; fds stay the caller's. 0, -EAGAIN (the other does not read), -EPIPE, -EMSGSIZE … */
 int medio_wire_send(int sock, const struct medio_wire_msg *msg);
 /* Receive one without waiting. 1: packet->msg is there and its fds are the caller's (close-on-exec);
- * 0: the other end has gone; -EAGAIN: nothing there; -EPROTO: nonsense, its fds are closed. */
+ * 0: the other end has gone; -EAGAIN: nothing there; -EPROTO: nonsense, its fds are closed; -EMFILE:
+ * packet->msg is there but its fds are not, for which this process has no room. */
 int medio_wire_receive(int sock, struct medio_wire_packet *packet);
 /* Close the fds of msg that are left (a taken one is set to -1). */
 void medio_wire_close_fds(struct medio_wire_msg *msg);

@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 /* A mediod that started us and died before it came: nobody will. */
 #define LONELY_NS 10000000000u
+#define RETRY_NS  100000000u
 #define LINGER_NS 500000000u
 /* A START that comes with the HELLO shall not wait for what only a later one gains from. */
 #define PREPARE_NS 5000000u
@@ -128,7 +130,7 @@ static int on_client(struct medio_worker *w, struct medio_wire_msg *msg)
 {
 	struct medio_hosted *host = medio_hosts_find(w, msg->uuid);
 	struct medio_wire_msg answer = { .kind = MEDIO_WIRE_CLIENT_GONE, .cookie = msg->cookie };
-	if (host) {
+	if (host && msg->nfds) {
 		medio_hosted_take(host, medio_steal_fd(msg->fds[0]), msg->cookie);
 		return 0;
 	}
@@ -210,6 +212,8 @@ static void on_flushed(void *opaque)
 static void drop_link(struct medio_worker *w)
 {
 	medio_link_free(w->link);
+	if (w->reserve < 0)
+		w->reserve = fcntl(w->sock, F_DUPFD_CLOEXEC, 3);
 	w->link = NULL;
 	w->greeted = false;
 	/* An adoption that was under way begins again with the next one. */
@@ -249,12 +253,33 @@ static bool may_come(const struct medio_worker *w, int fd)
 	return peer.uid == 0 || peer.uid == w->uid;
 }
 
+/* Devices and their clients may have used up all descriptors: for a mediod there is one more. */
+static int accept_one(struct medio_worker *w)
+{
+	int fd = accept4(w->sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0 && errno == EMFILE && w->reserve >= 0) {
+		close(medio_steal_fd(w->reserve));
+		fd = accept4(w->sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	}
+	if (fd < 0 && errno != EAGAIN && errno != EINTR) {
+		medio_watch_set(w->sock_watch, 0);
+		medio_timer_arm(w->retry, RETRY_NS);
+	}
+	return fd;
+}
+
+static void on_retry(void *opaque)
+{
+	struct medio_worker *w = opaque;
+	medio_watch_set(w->sock_watch, EPOLLIN);
+}
+
 static void on_accept(void *opaque, uint32_t events)
 {
 	struct medio_worker *w = opaque;
 	(void)events;
 	for (;;) {
-		int fd = accept4(w->sock, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept_one(w);
 		if (fd < 0)
 			return;
 		if (!may_come(w, fd)) {
@@ -316,9 +341,11 @@ static int begin(struct medio_worker *w)
 	if (ret)
 		return ret;
 	w->lonely = medio_loop_timer(w->loop, on_lonely, w);
+	w->reserve = fcntl(w->sock, F_DUPFD_CLOEXEC, 3);
+	w->retry = medio_loop_timer(w->loop, on_retry, w);
 	w->prepare = medio_loop_timer(w->loop, on_prepare, w);
 	w->sock_watch = medio_loop_watch(w->loop, w->sock, EPOLLIN, on_accept, w);
-	if (!w->lonely || !w->prepare || !w->sock_watch)
+	if (!w->retry || !w->lonely || !w->prepare || !w->sock_watch)
 		return -ENOMEM;
 	medio_timer_arm(w->lonely, LONELY_NS);
 	return 0;
@@ -348,6 +375,9 @@ static void end(struct medio_worker *w)
 	medio_watch_free(w->signal_watch);
 	medio_timer_free(w->lonely);
 	medio_timer_free(w->prepare);
+	medio_timer_free(w->retry);
+	if (w->reserve >= 0)
+		close(w->reserve);
 	if (w->signal_fd >= 0)
 		close(w->signal_fd);
 	if (w->counters)
@@ -368,7 +398,7 @@ int medio_worker_run(int sock, const struct medio_worker_types *types)
 	w->sock = sock;
 	w->types = types;
 	w->uid = getuid();
-	w->signal_fd = w->counters_fd = -1;
+	w->signal_fd = w->counters_fd = w->reserve = -1;
 	medio_list_init(&w->all);
 	medio_list_init(&w->next);
 	/* Asked once: later it would be a forbidden call. */

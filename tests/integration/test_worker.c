@@ -221,6 +221,46 @@ static void a_shared_worker_runs_a_hundred(void **state)
 	boss_started(b, 1, &plan);
 }
 
+static void a_worker_that_is_full_says_so_and_lives(void **state)
+{
+	enum { FILES = 40 };
+	struct boss *b = *state;
+	struct boss_start plan;
+	unsigned count = 0;
+	boss_hello(b);
+	boss_done(b);
+	boss_plan(&plan, "mtty-1", 0, NULL);
+	plan.how.last = 0;
+	plan.how.files = FILES;
+	struct medio_wire_msg *answer;
+	while ((answer = boss_start(b, count, &plan))->ret == 0 && count < FILES)
+		count++;
+	assert_int_equal(answer->ret, -EMFILE);
+	assert_in_range(count, FILES / 2, FILES);
+	/* Nor has it room for a client. */
+	int fd = boss_client(b, 0, 1);
+	assert_int_equal(boss_expect(b, MEDIO_WIRE_CLIENT_GONE)->cookie, 1);
+	close(fd);
+	/* It does have room for the next mediod, though. */
+	const struct medio_wire_msg hello = { .kind = MEDIO_WIRE_HELLO,
+		.value = MEDIO_WIRE_VERSION };
+	close(boss_connect(b));
+	boss_send(b, &hello);
+	medio_wire_close_fds(boss_expect(b, MEDIO_WIRE_READY));
+	for (unsigned i = 0; i < count; i++)
+		medio_wire_close_fds(boss_expect(b, MEDIO_WIRE_INSTANCE));
+	boss_done(b);
+	/* And for others, when some have gone. */
+	for (unsigned i = 0; i < 8; i++) {
+		boss_simple(b, MEDIO_WIRE_STOP, i);
+		boss_expect(b, MEDIO_WIRE_STOPPED);
+	}
+	boss_started(b, 0, &plan);
+	struct medio_card *card = boss_card(b, 0, 2);
+	assert_serves(card);
+	medio_card_close(card);
+}
+
 static void an_isolated_worker_runs_one(void **state)
 {
 	struct boss *b = *state;
@@ -269,6 +309,107 @@ static void many_instances_run_without_powers(void **state)
 	plan.how.last = 0;
 	boss_started(b, 1, &plan);
 	assert_confined(b, &plan);
+}
+
+/* A byte from the guest to fd, and one back. */
+static void assert_wired(struct medio_card *card, unsigned bar, int fd)
+{
+	enum { DATA = 0, IER = 1, FCR = 2, MCR = 4, LSR = 5 };
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint8_t byte = 0, lsr = 0;
+	uint64_t events;
+	medio_card_write8(card, bar, FCR, 1);
+	medio_card_write8(card, bar, MCR, 0x0b);
+	medio_card_write8(card, bar, DATA, 'g');
+	assert_int_equal(poll(&p, 1, BOSS_WAIT_MS), 1);
+	assert_int_equal(read(fd, &byte, 1), 1);
+	assert_int_equal(byte, 'g');
+	/* An interrupt says that one has come. */
+	medio_card_write8(card, bar, IER, 1);
+	assert_int_equal(write(fd, "h", 1), 1);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, BOSS_WAIT_MS, &events), 0);
+	assert_int_equal(medio_card_read8(card, bar, LSR, &lsr), 0);
+	assert_true(lsr & 1);
+	assert_int_equal(medio_card_read8(card, bar, DATA, &byte), 0);
+	assert_int_equal(byte, 'h');
+	medio_card_write8(card, bar, IER, 0);
+	medio_card_irq_unmask(card, MEDIO_CARD_INTX, 0, 1);
+}
+
+static int open_plug(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	return fd;
+}
+
+/* Whatever devices, filters and the server do for a client: were a call of theirs forbidden, the
+ * worker would be dead. */
+static void use_all(struct boss *b, const char *sock, const char *tty)
+{
+	uint8_t state[4096];
+	size_t got;
+	void *memory;
+	struct medio_card *card = boss_card(b, 1, 1);
+	assert_int_equal(medio_card_write16(card, MEDIO_CARD_CONFIG, 4, 7), 0);
+	assert_int_equal(medio_card_dma_alloc(card, 0, 1 << 20, 3, &memory), 0);
+	assert_int_equal(medio_card_irq_open(card, MEDIO_CARD_INTX, 1), 0);
+	for (unsigned i = 0; i < 2; i++) { /* plugs come and go */
+		int fd = open_plug(sock);
+		assert_wired(card, 0, fd);
+		close(fd);
+		fd = open(tty, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		assert_true(fd >= 0);
+		assert_wired(card, 1, fd);
+		close(fd);
+	}
+	assert_int_equal(medio_card_irq_trigger(card, MEDIO_CARD_INTX, 0, 1), 0);
+	assert_int_equal(medio_card_mig_set(card, MEDIO_CARD_MIG_STOP_COPY), 0);
+	assert_int_equal(medio_card_mig_read(card, state, sizeof(state), &got), 0);
+	assert_int_equal(medio_card_mig_set(card, MEDIO_CARD_MIG_RUNNING), 0);
+	assert_int_equal(medio_card_dma_unmap(card, 0, 1 << 20), 0);
+	assert_int_equal(medio_card_reset(card), 0);
+	assert_serves(card);
+	medio_card_close(card);
+	assert_int_equal(boss_expect(b, MEDIO_WIRE_CLIENT_GONE)->cookie, 1);
+}
+
+static void all_is_usable_in_the_sandbox(struct boss *b, bool last)
+{
+	struct boss_start plan;
+	char sock[128], link[128], trace[128];
+	snprintf(sock, sizeof(sock), "port0=unix:%s/plug", b->dir);
+	snprintf(link, sizeof(link), "port1=pty:%s/link", b->dir);
+	snprintf(trace, sizeof(trace), "trace:file=%s/trace,data=8", b->dir);
+	boss_hello(b);
+	boss_done(b);
+	boss_plan(&plan, "mtty-2", 2, (const char *[]){ sock, link });
+	plan.how.last = last;
+	plan.counts[1] = 2;
+	plan.strings[3] = trace;
+	plan.strings[4] = "delay:read=1us";
+	plan.counts[2] = last ? 0 : 1;
+	plan.strings[5] = b->dir;
+	boss_started(b, 1, &plan);
+	use_all(b, strchr(sock, '/'), strchr(link, '/'));
+	boss_simple(b, MEDIO_WIRE_STOP, 1);
+	boss_expect(b, MEDIO_WIRE_STOPPED);
+	*strchr(trace, ',') = '\0';
+	assert_int_equal(unlink(strchr(trace, '/')), 0);
+}
+
+static void one_can_be_used_in_all_ways(void **state)
+{
+	struct boss *b = *state;
+	all_is_usable_in_the_sandbox(b, true);
+	assert_int_equal(boss_wait(b), 0);
+}
+
+static void many_can_be_used_in_all_ways(void **state)
+{
+	all_is_usable_in_the_sandbox(*state, false);
 }
 
 static void an_instance_runs_as_its_owner(void **state)
@@ -784,9 +925,12 @@ int main(int argc, char **argv)
 		BOSS_TEST(lines_of_the_log_come_along),
 		BOSS_TEST(the_end_is_answered_and_leaves_no_file),
 		BOSS_TEST(a_shared_worker_runs_a_hundred),
+		BOSS_TEST(a_worker_that_is_full_says_so_and_lives),
 		BOSS_TEST(an_isolated_worker_runs_one),
 		BOSS_TEST(one_instance_runs_without_powers),
 		BOSS_TEST(many_instances_run_without_powers),
+		BOSS_TEST(one_can_be_used_in_all_ways),
+		BOSS_TEST(many_can_be_used_in_all_ways),
 		BOSS_TEST(an_instance_runs_as_its_owner),
 		BOSS_TEST(an_owner_opens_only_what_he_may),
 		BOSS_TEST(many_open_files_in_their_folders_only),
