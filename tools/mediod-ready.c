@@ -60,15 +60,15 @@ static char *print_parents(const struct medio_daemon *d)
 static void say_next(const struct medio_daemon *d)
 {
 	struct medio_parent *parent = medio_bus_next_parent(d->manager.bus, NULL);
-	char path[512];
+	const struct medio_parent_desc *desc = parent ? medio_parent_desc(parent) : NULL;
 
-	if (parent && d->tree && medio_parent_path(parent, path, sizeof(path)) < (int)sizeof(path))
+	if (desc && d->tree)
 		fprintf(stderr,
-			"mediod: try: uuidgen > %s%s/mdev_supported_types/%s/create; medio list\n",
-			d->tree_dir, path, medio_parent_desc(parent)->types[0]->name);
-	else if (parent)
-		fprintf(stderr, "mediod: try: medio start %s; medio list\n",
-			medio_parent_desc(parent)->types[0]->name);
+			"mediod: try: uuidgen > %s/class/mdev_bus/%s/mdev_supported_types/%s/create; "
+			"medio list\n",
+			d->tree_dir, desc->name, desc->types[0]->name);
+	else if (desc)
+		fprintf(stderr, "mediod: try: medio start %s; medio list\n", desc->types[0]->name);
 	fprintf(stderr, "mediod: Ctrl-C ends it and every instance\n");
 }
 

@@ -33,7 +33,7 @@ static int set(
 		assignment = NULL;
 		return out_of_memory(err);
 	}
-	return medio_params_set(medio_config_params, config, "mediod", assignment, err);
+	return medio_params_set(medio_config_params, config, "command line", assignment, err);
 }
 
 static int apply_options(const struct medio_daemon_options *opts, struct medio_config *config,
@@ -80,6 +80,8 @@ int medio_daemon_settings(const struct medio_daemon_options *opts, struct medio_
 	int ret = read_file(opts, config, err);
 	if (ret == 0)
 		ret = apply_options(opts, config, err);
+	if (ret == 0 && config->metrics)
+		ret = medio_metrics_check(config->metrics, err);
 	if (ret)
 		medio_config_free(config);
 	return ret;

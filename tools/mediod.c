@@ -142,21 +142,18 @@ static int open_control(struct medio_daemon *d, struct medio_error **err)
 	return medio_control_new(&d->manager, &opts, &d->control, err);
 }
 
-/* A port that is taken is no reason to leave devices without their daemon; a wrong word is. */
-static int open_metrics(struct medio_daemon *d, struct medio_error **err)
+/* A port that is taken is no reason to leave devices without their daemon. */
+static void open_metrics(struct medio_daemon *d)
 {
 	struct medio_error *why = NULL;
 
 	if (!d->config.metrics)
-		return 0;
+		return;
 	int ret = medio_metrics_new(&d->manager, d->config.metrics, &d->metrics, &why);
-	if (ret && ret != -EINVAL)
+	if (ret)
 		medio_manager_log(&d->manager, MEDIO_LOG_WARN, "goes on without metrics: %s",
 			why ? medio_error_text(why) : strerror(-ret));
-	else if (ret)
-		medio_error_set(err, EINVAL, "%s", medio_error_text(why));
 	medio_error_free(why);
-	return ret == -EINVAL ? ret : 0;
 }
 
 /* What a former mediod left and what starts by itself are there before we say that we are ready. */
@@ -184,11 +181,11 @@ static int start(struct medio_daemon *d, struct medio_error **err)
 	ret = open_control(d, err);
 	if (ret == 0)
 		ret = medio_daemon_mount_tree(d, err);
-	if (ret == 0)
-		ret = open_metrics(d, err);
-	if (ret == 0)
-		settle(d);
-	return ret;
+	if (ret)
+		return ret;
+	open_metrics(d);
+	settle(d);
+	return 0;
 }
 
 /* ---- Ending -------------------------------------------------------------------------------------- */
@@ -280,9 +277,9 @@ static int run(
 	(void)args;
 	if (opts->quiet && opts->verbose)
 		return medio_command_usage(cmd, "--quiet and --verbose exclude each other");
-	medio_daemon_log_init(&d.log, opts->verbose ? MEDIO_LOG_DEBUG
-				      : opts->quiet ? MEDIO_LOG_WARN
-						    : MEDIO_LOG_INFO);
+	medio_daemon_log_init(&d.log, opts->verbose		   ? MEDIO_LOG_DEBUG
+				      : opts->quiet || opts->check ? MEDIO_LOG_WARN
+								   : MEDIO_LOG_INFO);
 	int ret = medio_daemon_settings(opts, &d.config, &err);
 	if (ret)
 		return fail(cmd, ret, err);

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "manage/metrics.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -157,14 +158,36 @@ static int bind_any(int fd, const union address *address, socklen_t len, gid_t g
 	return bind(fd, &address->any, len) < 0 ? -errno : 0;
 }
 
+/* The path of "unix:PATH"; NULL: where is none. */
+static const char *unix_path(const char *where)
+{
+	return strncmp(where, "unix:", 5) == 0 ? where + 5 : NULL;
+}
+
+static int find_address(
+	const char *where, union address *address, socklen_t *len, struct medio_error **err)
+{
+	const char *file = unix_path(where);
+
+	return file ? unix_address(where, file, address, len, err)
+		    : tcp_address(where, address, len, err);
+}
+
+int medio_metrics_check(const char *where, struct medio_error **err)
+{
+	union address address = { 0 };
+	socklen_t len;
+
+	return find_address(where, &address, &len, err);
+}
+
 int medio_metrics_listen(
 	const char *where, gid_t group, int *fd, char **path, struct medio_error **err)
 {
-	const char *file = strncmp(where, "unix:", 5) == 0 ? where + 5 : NULL;
+	const char *file = unix_path(where);
 	union address address = { 0 };
 	socklen_t len = 0;
-	int ret = file ? unix_address(where, file, &address, &len, err)
-		       : tcp_address(where, &address, &len, err);
+	int ret = find_address(where, &address, &len, err);
 
 	if (ret)
 		return ret;

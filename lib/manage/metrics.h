@@ -7,6 +7,8 @@
 
 struct medio_metrics;
 
+/* Whether where can be understood, without listening there. -EINVAL, with words. */
+int medio_metrics_check(const char *where, struct medio_error **err);
 /* where: "unix:PATH", or "PORT" or "127.0.0.1:PORT" or "[::1]:PORT": loopback only. -EINVAL with
  * words; -EADDRINUSE; -EOPNOTSUPP this build has no libmicrohttpd. */
 int medio_metrics_new(struct medio_manager *m, const char *where, struct medio_metrics **out,

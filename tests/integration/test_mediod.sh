@@ -289,6 +289,7 @@ ends() {
 	check "a second one ends it" wait "$mediod_pid"
 	check "- the client sees an end" console_ends
 	check "nothing is left" settles nothing_left
+	check "no sanitizer had anything to say" eval '! grep -aE "Sanitizer|runtime error" "$work/mediod.err"'
 }
 
 begins
