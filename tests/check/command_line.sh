@@ -33,6 +33,10 @@ expect 0 'Usage: medio lspci' lspci -vh /nowhere
 expect 0 '*--linger* _MS_' --dump-man console
 expect 2 'needs COMMAND' --dump-man
 expect 2 'DEVICE is missing' lspci
+expect 2 'say a TYPE' define
+expect 2 'say it once' define mtty-1 --type mtty-2
+expect 2 'exclude each other' modify 83b8f4f2-509f-382f-3c1e-e6bfe0fa2001 --auto --manual
+expect 2 'UUID… is missing' undefine
 expect 2 "'b' is one argument too many" lspci /a b
 expect 2 'did you mean --verbose?' lspci --verbos /nowhere
 expect 2 'no option -q' lspci -vq /nowhere
