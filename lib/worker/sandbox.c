@@ -208,8 +208,20 @@ int medio_sandbox_calls(bool opens, struct medio_error **err)
 	return medio_callfilter_apply(opens, landlock_version() > 0, err);
 }
 
+/* The first question to the database of users loads what answers it. */
+static void wake_database(void)
+{
+	struct passwd entry, *found = NULL;
+	gid_t groups[1];
+	char text[4096];
+	int count = 1;
+	if (geteuid() == 0 && getpwuid_r(0, &entry, text, sizeof(text), &found) == 0 && found)
+		getgrouplist(found->pw_name, found->pw_gid, groups, &count);
+}
+
 void medio_sandbox_prepare(void)
 {
+	wake_database();
 	bool landlock = landlock_version() > 0;
 	medio_callfilter_prepare(false, landlock);
 	medio_callfilter_prepare(true, landlock);

@@ -40,7 +40,7 @@ int medio_sandbox_files(const char *const *folders, unsigned nfolders, const cha
  * libseccomp); 0 done. A forbidden call kills the process (SIGSYS);
  * opening a file, and making memory executable, just fail. */
 int medio_sandbox_calls(bool opens, struct medio_error **err);
-/* Do beforehand what medio_sandbox_calls() would spend its time with. */
+/* Do beforehand what identity and calls would spend their time with. */
 void medio_sandbox_prepare(void);
 /* MEDIO_WIRE_SECCOMP | MEDIO_WIRE_LANDLOCK: what the last two would do here. */
 unsigned medio_sandbox_possible(void);

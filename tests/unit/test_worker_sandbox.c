@@ -330,7 +330,7 @@ static char *guarded;
 static void on_sigbus(int sig)
 {
 	(void)sig;
-	mmap(guarded, 4096, PROT_READ | PROT_WRITE,
+	(void)mmap(guarded, 4096, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
