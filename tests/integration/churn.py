@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import random
+import select
 import socket
 import struct
 import sys
@@ -147,7 +148,7 @@ def load(tree, first, count, total):
             if err:
                 say("create", uuid, err)
                 return 1
-            print(uuid, flush=True)
+            os.write(1, f"{uuid}\n".encode())  # whole lines, whoever else writes
         print("mediod outlived the load")
         return 1
 
@@ -185,6 +186,9 @@ class Client:
         return answer
 
     def vendor(self):
+        """Raises ConnectionError if the server closed in order, ConnectionResetError if it did not."""
+        if select.select([self.sock], [], [], 0)[0] and not self.sock.recv(1, socket.MSG_PEEK):
+            raise ConnectionError("the server has gone")
         answer = self.call(REGION_READ, struct.pack("<QII", 0, 7, 2))
         return struct.unpack_from("<H", answer, 16)[0]
 
@@ -194,14 +198,17 @@ def hello(tree, uuids):
     for uuid in uuids:
         # The one before may not have left yet, and a worker that died may not be back.
         for tries in range(100):
+            client = None
             try:
                 client = Client(f"{tree.run}/{uuid}/vfio-user.sock")
                 if client.vendor() == 0x4348:
-                    client.sock.close()
                     break
                 why = "another card"
             except OSError as e:
                 why = e
+            finally:
+                if client:
+                    client.sock.close()
             time.sleep(0.05)
         else:
             print(f"{uuid}: no answer to a client: {why}")
