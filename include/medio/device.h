@@ -15,7 +15,8 @@
  *
  * Threads: every operation of one instance, and every callback of its watches and timers, runs on
  * the thread of the event loop the instance was made on. A host call (any function here that takes
- * a `struct medio_dev *`) may be made on that thread only, unless its comment says otherwise.
+ * a `struct medio_dev *`) may be made on that thread only, unless its comment says otherwise. A
+ * device has no threads of its own: in mediod's workers the sandbox ends a process that makes one.
  *
  * Errors: functions return 0, or a negative errno. What a guest does wrong is never an assertion:
  * return an errno, or complain with medio_guest_error() and carry on as the hardware would.
