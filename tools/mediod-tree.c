@@ -162,7 +162,8 @@ void medio_daemon_free_tree(struct medio_daemon *d)
 {
 	if (d->tree) {
 		medio_tree_free(d->tree);
-		rmdir(d->tree_dir); /* made for it */
+		if (d->tree_dir)
+			rmdir(d->tree_dir); /* made for it */
 	}
 	d->tree = NULL;
 	medio_timer_free(d->tree_gone);
