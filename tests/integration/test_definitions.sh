@@ -52,7 +52,7 @@ define() {
 	check "again is refused" refused 'is defined already' "$medio" define --uuid "$uuid" mtty-2
 	check "define with a wrong type is refused" refused "did you mean 'mtty-2'" "$medio" define mtty-22
 	check "define with a wrong parameter is refused" refused "did you mean 'port0'" "$medio" define mtty-2 prot0=pty
-	check "define with a wrong value is refused" refused "port0" "$medio" define mtty-2 port0=nonsense:x
+	check "define with a wrong policy is refused" refused 'never' "$medio" define mtty-2 -r sometimes
 	check "define with a wrong attribute is refused" refused "medio/mode" "$medio" define mtty-2 medio/mod=1
 	check "only one is there" [ "$(find "$definitions" -type f | wc -l)" -eq 1 ]
 }
@@ -61,7 +61,7 @@ modify() {
 	check "modify" m modify "$uuid" --auto port0=echo port1=null -d medio/restart
 	check "- changes in place, adds at the end" file "$uuid" \
 		'{"mdev_type":"mtty-2","start":"auto","attrs":[{"medio/filters":"trace"},{"params/port0":"echo"},{"params/port1":"null"}]}'
-	check "an attribute it has not cannot be left out" refused "did you mean 'params/port1'" "$medio" modify "$uuid" -d port2
+	check "an attribute it has not cannot be left out" refused 'Known: .*params/port1' "$medio" modify "$uuid" -d port2
 	check "a type without these parameters is refused" refused "port1" "$medio" modify "$uuid" --type mtty-1
 	check "- and nothing has changed" file "$uuid" \
 		'{"mdev_type":"mtty-2","start":"auto","attrs":[{"medio/filters":"trace"},{"params/port0":"echo"},{"params/port1":"null"}]}'
