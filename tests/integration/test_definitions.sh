@@ -85,12 +85,12 @@ take_over() {
 owners() {
 	check "a user defines" said as_user define -u "$uuid" mtty-1 --auto port0=pty
 	check "- for himself" file "$uuid" \
-		'{"mdev_type":"mtty-1","start":"auto","attrs":[{"medio/owner":"'$uid:$gid'"},{"params/port0":"pty"}]}'
+		'{"mdev_type":"mtty-1","start":"auto","attrs":[{"medio/owner":"'"$uid:$gid"'"},{"params/port0":"pty"}]}'
 	check "- also if he says otherwise" said as_user modify "$uuid" medio/owner=0:0
 	check "- it stays his" file "$uuid" \
-		'{"mdev_type":"mtty-1","start":"auto","attrs":[{"medio/owner":"'$uid:$gid'"},{"params/port0":"pty"}]}'
+		'{"mdev_type":"mtty-1","start":"auto","attrs":[{"medio/owner":"'"$uid:$gid"'"},{"params/port0":"pty"}]}'
 	check "he starts it" said as_user start "$uuid"
-	check "- and its worker is his" runs_as "$uuid" $uid $gid
+	check "- and its worker is his" runs_as "$uuid" "$uid" "$gid"
 	check "he stops it" said as_user stop "$uuid"
 	check "root defines" m define -u "$other" mtty-1 --auto
 	check "he cannot modify that" refused 'not yours' as_user modify "$other" --manual
@@ -105,7 +105,7 @@ by_itself() {
 	check "what is automatic is there" settles test -S "$run/$other/vfio-user.sock"
 	check "- as root" runs_as "$other" 0 0
 	check "the user's too" settles test -S "$run/$uuid/vfio-user.sock"
-	check "- as him" runs_as "$uuid" $uid $gid
+	check "- as him" runs_as "$uuid" "$uid" "$gid"
 	check "he may connect" [ "$(stat -c %u "$run/$uuid/vfio-user.sock")" = "$uid" ]
 	check "he stops it" said as_user stop "$uuid"
 	answer=$(cat "$work/mediod.err")
