@@ -103,8 +103,9 @@ struct medio_node {
 };
 
 enum medio_kind_flags {
-	MEDIO_OWNED = 1,      /* a writable file whose owner and mode ops->access says first */
-	MEDIO_WHILE_BOUND = 2 /* there while a driver is; its number counts the binds */
+	MEDIO_OWNED = 1,       /* a writable file whose owner and mode ops->access says first */
+	MEDIO_WHILE_BOUND = 2, /* there while a driver is; its number counts the binds */
+	MEDIO_NUMBERED = 4     /* `there` looks at its number; without either it is 0 */
 };
 
 /* Show: print into buf, at most size bytes, and return the length or -errno. */
@@ -114,6 +115,12 @@ typedef ssize_t medio_kind_show_fn(
 typedef int medio_kind_store_fn(struct medio_nodes *nodes, const struct medio_node *node,
 	const struct medio_tree_caller *who, const char *text, size_t len, medio_mdev_done *done,
 	void *opaque);
+
+/* The first entry of a folder with an offset above after. */
+typedef bool medio_kind_next_fn(struct medio_nodes *nodes, const struct medio_node *dir,
+	uint64_t after, struct medio_node *entry, uint64_t *offset);
+typedef bool medio_kind_find_fn(struct medio_nodes *nodes, const struct medio_node *dir,
+	const char *name, struct medio_node *entry);
 
 struct medio_kind {
 	const char *name;	  /* NULL: it depends on the subject */
@@ -129,11 +136,9 @@ struct medio_kind {
 	/* LINK: the node it points at */
 	void (*target)(struct medio_nodes *nodes, const struct medio_node *node,
 		struct medio_node *target);
-	/* DIR: its entries whose names depend. next: the first with an offset above after. */
-	bool (*next)(struct medio_nodes *nodes, const struct medio_node *dir, uint64_t after,
-		struct medio_node *entry, uint64_t *offset);
-	bool (*find)(struct medio_nodes *nodes, const struct medio_node *dir, const char *name,
-		struct medio_node *entry);
+	/* DIR: its entries whose names depend */
+	medio_kind_next_fn *next;
+	medio_kind_find_fn *find;
 };
 
 extern const struct medio_kind medio_kinds[MEDIO_KINDS];
@@ -142,6 +147,18 @@ static inline enum medio_at medio_kind_of(const struct medio_node *node)
 {
 	return (enum medio_at)(node->kind - medio_kinds);
 }
+
+/* folder.c */
+medio_kind_next_fn medio_folder_next_attr, medio_folder_next_bus_device, medio_folder_next_class,
+	medio_folder_next_class_link, medio_folder_next_class_mdev, medio_folder_next_driver,
+	medio_folder_next_driver_link, medio_folder_next_group, medio_folder_next_group_link,
+	medio_folder_next_in_parent, medio_folder_next_inside, medio_folder_next_type,
+	medio_folder_next_type_link;
+medio_kind_find_fn medio_folder_find_attr, medio_folder_find_bus_device, medio_folder_find_class,
+	medio_folder_find_class_link, medio_folder_find_class_mdev, medio_folder_find_driver,
+	medio_folder_find_driver_link, medio_folder_find_group, medio_folder_find_group_link,
+	medio_folder_find_in_parent, medio_folder_find_inside, medio_folder_find_type,
+	medio_folder_find_type_link;
 
 /* show.c */
 medio_kind_show_fn medio_show_autoprobe, medio_show_available, medio_show_description,

@@ -58,7 +58,8 @@ int medio_node_get(struct medio_nodes *nodes, uint64_t id, struct medio_node *ou
 	if (node.subject && node.subject->sort == MEDIO_OF_DRIVER)
 		node.subject = medio_subject_of_driver(&nodes->subjects, node.subject->driver);
 	if (!node.subject || kind >= MEDIO_KINDS ||
-		!(medio_kinds[kind].subjects & (1u << node.subject->sort)))
+		!(medio_kinds[kind].subjects & (1u << node.subject->sort)) ||
+		(node.number && !(medio_kinds[kind].flags & (MEDIO_WHILE_BOUND | MEDIO_NUMBERED))))
 		return -ENOENT;
 	node.kind = &medio_kinds[kind];
 	if (!medio_node_there(nodes, &node))

@@ -57,13 +57,14 @@ static struct asker asker_of(fuse_req_t req)
 	return (struct asker){ { { ctx->uid, ctx->gid, ctx->pid }, in_group }, req };
 }
 
+/* Root is refused what nobody can do, which is nothing to report. */
 static void refuse(fuse_req_t req, const struct medio_node *node, int ret, const char *what)
 {
 	struct medio_tree *tree = fuse_req_userdata(req);
 	struct asker asker = asker_of(req);
 	char path[MEDIO_NODE_PATH] = "";
 
-	if (tree->nodes.ops->refused) {
+	if (tree->nodes.ops->refused && asker.base.who.uid != 0) {
 		medio_node_path(&tree->nodes, node, path, sizeof(path));
 		tree->nodes.ops->refused(tree->nodes.opaque, &asker.base.who, path, what);
 	}
@@ -267,8 +268,13 @@ static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 		return;
 	}
 	ret = medio_node_open(&tree->nodes, &node, &asker.base, how != O_WRONLY, how != O_RDONLY);
+	if (ret == -EACCES && how != O_RDONLY) {
+		refuse(req, &node, ret, "write");
+		return;
+	}
+	/* What can be read can be read by all, so this is no refusal of somebody. */
 	if (ret < 0) {
-		refuse(req, &node, ret, how == O_RDONLY ? "read" : "write");
+		fuse_reply_err(req, -ret);
 		return;
 	}
 	if (how != O_WRONLY) {

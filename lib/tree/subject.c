@@ -279,27 +279,29 @@ static void drop_folders(struct medio_subjects *all, struct medio_subject *at)
  * is the tree's own and is not counted, if the path starts with it. */
 static struct medio_subject *folders_of(struct medio_subjects *all, const char *path, char **base)
 {
-	struct medio_subject *at = &all->tree;
+	struct medio_subject *at = &all->tree, *next;
 	size_t len;
 
 	path += strspn(path, "/");
 	if (strncmp(path, "devices/", 8) == 0)
 		path += 8;
-	/* A bad component below leaves folders that drop_folders() of the caller takes away. */
 	for (;; path += len) {
 		path += strspn(path, "/");
 		len = strcspn(path, "/");
 		if (!len || (len <= 2 && strncmp(path, "..", len) == 0))
-			return NULL;
-		if (path[len + strspn(path + len, "/")] == '\0')
 			break;
-		at = folder(all, at, path, len);
-		if (!at)
-			return NULL;
+		if (path[len + strspn(path + len, "/")] == '\0') {
+			*base = strndup(path, len);
+			if (*base)
+				return at;
+			break;
+		}
+		next = folder(all, at, path, len);
+		if (!next)
+			break;
+		at = next;
 	}
-	*base = strndup(path, len);
-	if (*base)
-		return at;
+	/* No memory, or no path. */
 	drop_folders(all, at);
 	return NULL;
 }

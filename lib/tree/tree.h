@@ -63,7 +63,9 @@ struct medio_tree_ops {
 	 * set; mode is that of `remove`; attributes get 0444 more). */
 	void (*access)(void *opaque, const struct medio_parent *parent,
 		const struct medio_mdev *mdev, struct medio_tree_access *access);
-	/* Somebody was refused: a line for the log. what: "read", "write", "chmod", "chown". */
+	/* Somebody other than root may not: a line for the log. path is below the tree; what is
+	 * "write", "truncate", "chmod", "chown", "touch". Users can call for this as often as they
+	 * like, so let the log be limited. */
 	void (*refused)(void *opaque, const struct medio_tree_caller *who, const char *path,
 		const char *what);
 	/* A valid write to a `uevent`: of an instance (mdev), of something else (NULL), path as in
