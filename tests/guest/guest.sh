@@ -137,7 +137,7 @@ qmp() {
 qmp_event() {
 	local end=$((SECONDS + ${2:-30}))
 
-	until grep -E -m 1 -- "$1" "$work/events"; do
+	until grep -qE -- "$1" "$work/events"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
 		# What comes now is an event: nothing was asked.
 		qmp_line 1

@@ -46,10 +46,10 @@ worker_of() {
 boots() {
 	local first second
 
-	first=$(device "$plugged" '"bus":"port","id":"card"') || return
+	first=$(device "$plugged" '"bus":"rp0","id":"card"') || return
 	second=$(device "$fixed" '"addr":"05.0"') || return
 	guest_boot "$qemu" "${guest_args[@]}" "${guest_ram[@]}" "${guest_monitor[@]}" \
-		-device pcie-root-port,id=port,slot=1,chassis=1,io-reserve=4096 \
+		-device pcie-root-port,id=rp0,slot=1,chassis=1,io-reserve=4096 \
 		-device "$first" -device "$second"
 }
 
@@ -70,12 +70,14 @@ qemu_lives() {
 	qmp query-status && holds '"status": "running"'
 }
 
+# QEMU 11.1 has no ear for the request that mediod makes (vfio-user-pci sets up no REQ interrupt), so its
+# user tells it.
 unplugged() {
 	qmp device_del '{"id":"card"}' && qmp_event 'DEVICE_DELETED.*"device": "card"'
 }
 
 plugged_in() {
-	qmp device_add "$(device "$plugged" '"bus":"port","id":"card"')"
+	qmp device_add "$(device "$plugged" '"bus":"rp0","id":"card"')"
 }
 
 not_in_guest() {
@@ -95,6 +97,10 @@ remove_returns() {
 
 	remover=
 	wait "$pid"
+}
+
+no_client() {
+	[ -z "$(cat "$devices/$1/medio/client")" ]
 }
 
 connectable() {
@@ -162,13 +168,14 @@ surprise() {
 	find_ports 01:00.0
 	check "the other card echoes" guest 'ttyecho 64 $ttys'
 	check "QEMU ends cleanly" guest_off
-	check "the client has gone" settles test -z "$(cat "$devices/$plugged/medio/client")"
+	check "the client has gone" settles no_client "$plugged"
 }
 
 check "mediod starts" daemon_start || guest_finish
 for part in seen unplug upgrade crash surprise; do
 	"$part"
-	[ -n "$guest_pid" ] || break
+	# What comes next needs the guest.
+	kill -0 "$guest_pid" 2>/dev/null || break
 done
 guest_drop
 check "mediod ends" daemon_stop
