@@ -54,8 +54,11 @@ struct medio_command {
 		const struct medio_option_list *args);
 };
 
+extern const struct medio_command medio_command_bind;
+extern const struct medio_command medio_command_check;
 extern const struct medio_command medio_command_console;
 extern const struct medio_command medio_command_define;
+extern const struct medio_command medio_command_groups;
 extern const struct medio_command medio_command_list;
 extern const struct medio_command medio_command_lspci;
 extern const struct medio_command medio_command_modify;
@@ -64,10 +67,12 @@ extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
 extern const struct medio_command medio_command_serve;
 extern const struct medio_command medio_command_set;
+extern const struct medio_command medio_command_sriov;
 extern const struct medio_command medio_command_start;
 extern const struct medio_command medio_command_stop;
 extern const struct medio_command medio_command_top;
 extern const struct medio_command medio_command_types;
+extern const struct medio_command medio_command_unbind;
 extern const struct medio_command medio_command_undefine;
 
 /* Parse argv[1…] and run; argv[0] is the command's name. Returns what to exit with. */

@@ -24,6 +24,11 @@ static const struct medio_command *const commands[] = {
 	&medio_command_console,
 	&medio_command_new,
 	&medio_command_replay,
+	&medio_command_check,
+	&medio_command_groups,
+	&medio_command_bind,
+	&medio_command_unbind,
+	&medio_command_sriov,
 };
 
 static void help(FILE *out)

@@ -15,10 +15,24 @@
 
 /* ---- Finding ----------------------------------------------------------------------------------- */
 
+/* "1:0.0" as it should be written; text itself if that is no help. */
+static const char *tidy(const char *text, char buf[MEDIO_BDF_TEXT])
+{
+	unsigned bus, device, function;
+	struct medio_bdf bdf;
+
+	if (sscanf(text, "%2x:%2x.%1x", &bus, &device, &function) != 3)
+		return text;
+	snprintf(buf, MEDIO_BDF_TEXT, "0000:%02x:%02x.%x", bus, device, function);
+	return medio_bdf_parse(buf, &bdf) ? text : buf;
+}
+
 /* "; did you mean …?" or what there is. */
 static void hint(const struct medio_strv *names, const char *typed, char *buf, size_t size)
 {
-	const char *near = medio_nearest(typed, medio_strv_items(names), names->count);
+	char tidied[MEDIO_BDF_TEXT];
+	const char *near = medio_nearest(
+		tidy(typed, tidied), medio_strv_items(names), names->count);
 
 	buf[0] = 0;
 	if (near)

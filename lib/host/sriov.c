@@ -121,6 +121,20 @@ static int explain_missing(
 		err, ENOENT, "%s: its driver %s cannot make VFs", sriov->name, dev.driver);
 }
 
+int medio_sriov_ready(
+	const struct medio_host *host, const struct medio_sriov *sriov, struct medio_error **err)
+{
+	char driver[MEDIO_DRIVER_TEXT], enabled[8];
+
+	medio_host_device_driver(host, sriov->name, driver);
+	medio_host_read(
+		host, enabled, sizeof(enabled), "/sys/module/vfio_pci/parameters/enable_sriov");
+	/* A variant of vfio-pci has its own ways. */
+	if (!*driver || (!strcmp(driver, "vfio-pci") && *enabled != 'Y'))
+		return explain_missing(host, sriov, err);
+	return 0;
+}
+
 static int explain(const struct medio_host *host, const struct medio_sriov *sriov, unsigned count,
 	int ret, struct medio_error **err)
 {

@@ -22,6 +22,10 @@ int medio_sriov_load(const struct medio_host *host, const char *name, struct med
 	struct medio_error **err);
 void medio_sriov_fini(struct medio_sriov *sriov);
 
+/* Has it a driver that may make VFs? Words say what to do: -ENOENT it has not. */
+int medio_sriov_ready(
+	const struct medio_host *host, const struct medio_sriov *sriov, struct medio_error **err);
+
 /* The values to write to sriov_numvfs to get from num to count; how many: 0 to 2. */
 unsigned medio_sriov_writes(const struct medio_sriov *sriov, unsigned count, unsigned values[2]);
 /* Where they are written: %s is the address. */
