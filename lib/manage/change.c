@@ -162,7 +162,8 @@ void medio_managed_set_param(struct medio_managed *inst, const char *name, const
 		return;
 	}
 	change_free(change);
-	done(opaque, ret);
+	if (done)
+		done(opaque, ret);
 }
 
 void medio_managed_set_filters(struct medio_managed *inst, const char *const *filters,
@@ -178,7 +179,8 @@ void medio_managed_set_filters(struct medio_managed *inst, const char *const *fi
 		return;
 	}
 	change_free(change);
-	done(opaque, ret);
+	if (done)
+		done(opaque, ret);
 }
 
 /* ---- Simple ones -------------------------------------------------------------------------------------- */

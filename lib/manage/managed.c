@@ -23,8 +23,6 @@
 #define BACKLOG	      64
 #define DISCONNECT_NS 2000000000u
 
-const char *const medio_restart_names[] = { "never", "reset", "restore", NULL };
-
 static struct medio_managed *ours(const struct medio_mdev *mdev)
 {
 	return medio_parent_driver(medio_mdev_parent(mdev)) == &medio_mdev_worker
@@ -41,6 +39,8 @@ struct medio_managed *medio_managed_find(struct medio_manager *m, const uint8_t 
 {
 	char text[MEDIO_UUID_TEXT];
 
+	if (!m->bus) /* the last workers are ending */
+		return NULL;
 	medio_uuid_format(uuid, text);
 	const struct medio_mdev *mdev = medio_bus_find_mdev(m->bus, text, MEDIO_UUID_TEXT - 1);
 	return mdev ? ours(mdev) : NULL;

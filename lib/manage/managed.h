@@ -85,7 +85,8 @@ bool medio_workers_settled(const struct medio_workers *workers);
 /*
  * Change an instance that nobody has open: a parameter, or all of its filters. It is made anew in a
  * fresh worker (in density mode: within its worker); if that fails the old one stays. done is called
- * once: 0; -EINVAL with the words logged; -EBUSY a client is connected; -EAGAIN it is being changed.
+ * once (NULL: nobody asks): 0; -EINVAL with the words logged; -EBUSY a client is connected; -EAGAIN
+ * it is being changed, started or removed.
  */
 void medio_managed_set_param(struct medio_managed *inst, const char *name, const char *value,
 	medio_mdev_done *done, void *opaque);

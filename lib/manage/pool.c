@@ -68,14 +68,14 @@ int medio_process_adopt_slots(struct medio_process *process, int fd)
 	struct stat st;
 	void *map;
 
-	if (process->slots || (fd >= 0 && fstat(fd, &st) < 0))
+	if (process->slots || (memory >= 0 && fstat(memory, &st) < 0))
 		return -EPROTO;
-	if (fd < 0)
+	if (memory < 0)
 		return 0;
 	uint64_t count = (uint64_t)st.st_size / sizeof(union medio_shared_slot);
 	if (st.st_size <= 0 || !count || count > MAX_SLOTS)
 		return -EPROTO;
-	if (medio_shared_map(fd, count * sizeof(union medio_shared_slot), PROT_READ, &map) < 0)
+	if (medio_shared_map(memory, count * sizeof(union medio_shared_slot), PROT_READ, &map) < 0)
 		return -EPROTO;
 	process->slots = map;
 	process->nslots = (unsigned)count;
@@ -248,7 +248,7 @@ void medio_process_give(struct medio_process *process, unsigned slot)
 	if (process->state != MEDIO_PROCESS_SERVING || process->count ||
 		!medio_list_empty(&process->stopping))
 		return;
-	if (!process->pool) {
+	if (!process->pool || process->workers->ending) {
 		medio_process_end(process);
 	} else {
 		process->since = medio_now_ns();

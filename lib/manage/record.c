@@ -19,6 +19,8 @@
 #define DEPTH_MAX	 8
 #define GROUPS_MAX	 (1 << 30)
 
+const char *const medio_restart_names[] = { "never", "reset", "restore", NULL };
+
 void medio_record_free(struct medio_record *record)
 {
 	free(record->parent);
@@ -182,10 +184,16 @@ int medio_record_parse(
 	if (!tokener)
 		return medio_error_set(err, ENOMEM, "out of memory");
 	struct json_object *json = json_tokener_parse_ex(tokener, text, (int)size);
+	size_t end = json_tokener_get_parse_end(tokener);
 	int ret = 0;
+
+	while (end < size && strchr(" \t\r\n", text[end]) && text[end])
+		end++;
 	if (json_tokener_get_error(tokener) != json_tokener_success)
 		ret = medio_error_set(err, EINVAL, "it is no JSON: %s",
 			json_tokener_error_desc(json_tokener_get_error(tokener)));
+	else if (end != size)
+		ret = medio_error_set(err, EINVAL, "something follows the JSON object");
 	if (!ret)
 		ret = from_json(json, &found, err);
 	json_object_put(json);
