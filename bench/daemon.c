@@ -43,6 +43,7 @@ bool medio_bench_program(const char *name, char *out, size_t size)
 /* What mediod prints when it is ready goes to out. */
 static void exec_daemon(const char *program, const char *folder, const char *parent, int out)
 {
+	char config[96];
 	struct rlimit limit;
 	cpu_set_t all;
 
@@ -53,9 +54,12 @@ static void exec_daemon(const char *program, const char *folder, const char *par
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+	/* This machine's own settings are not ours. */
+	snprintf(config, sizeof(config), "%s/empty", folder);
+	close(open(config, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	dup2(out, STDOUT_FILENO);
 	execl(program, program, "--runtime-dir", folder, "--definitions", folder, "--parent",
-		parent, "--config", "/dev/null", "--quiet", "--json", NULL);
+		parent, "--config", config, "--quiet", "--json", NULL);
 	_exit(127);
 }
 
@@ -83,15 +87,15 @@ static bool make_folder(char *out, size_t size)
 	return mkdtemp(out);
 }
 
-/* mediod leaves its runtime folder; what it leaves in there are empty folders. */
+/* mediod leaves its runtime folder, with empty folders and the file of its lock. */
 static void remove_folder(const char *folder)
 {
-	static const char *const left[] = { "sys", "workers", "" };
+	static const char *const left[] = { "sys", "workers", "lock", "empty", "" };
 	char path[96];
 
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, left[i]);
-		rmdir(path);
+		remove(path);
 	}
 }
 

@@ -175,6 +175,25 @@ static void creating(struct medio_report *r, struct medio_bench_daemon *daemon, 
 	free(control);
 }
 
+/* Without a pause between them: more than there are spare workers. */
+static void in_a_row(struct medio_report *r, struct medio_bench_daemon *daemon)
+{
+	unsigned count = medio_report_count(r, 100, 5), runs = medio_report_count(r, 5, 1);
+	double ms[5];
+	char name[80];
+
+	for (unsigned i = 0; i < runs; i++) {
+		uint64_t start = medio_now_ns();
+		for (unsigned n = 0; n < count; n++)
+			medio_bench_create(daemon, n, MEDIO_BY_TREE);
+		ms[i] = since_us(start) / 1000 / count;
+		for (unsigned n = 0; n < count; n++)
+			medio_bench_remove(daemon, n);
+	}
+	snprintf(name, sizeof(name), "isolated: each of %u without a pause", count);
+	medio_report_put(r, &(struct medio_figure){ .name = name, .unit = "ms" }, ms, runs);
+}
+
 /* ---- Many --------------------------------------------------------------------------------------- */
 
 static void many(struct medio_report *r)
@@ -320,7 +339,7 @@ static pid_t serve(const char *path)
 	if (!medio_bench_program("tools/medio", program, sizeof(program)))
 		return -1;
 	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 	int ret = posix_spawn(&pid, program, &actions, NULL, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (ret)
@@ -398,6 +417,7 @@ static int run(struct medio_report *r)
 		return 0;
 	}
 	creating(r, &daemon, true);
+	in_a_row(r, &daemon);
 	connecting(r, &daemon);
 	medio_bench_daemon_stop(&daemon);
 	medio_bench_check(
