@@ -247,9 +247,9 @@ static void tell_created(
 
 	if (ret < 0)
 		medio_manager_log(creation->m, MEDIO_LOG_INFO,
-			"create %s, %s of %s, for uid %u (pid %d): %s", uuid, creation->type,
-			creation->parent, (unsigned)creation->who.uid, (int)creation->who.pid,
-			words ? words : strerror(-ret));
+			"create %s%s%s of %s, for uid %u (pid %d): %s", uuid, *uuid ? ", " : "",
+			creation->type, creation->parent, (unsigned)creation->who.uid,
+			(int)creation->who.pid, words ? words : strerror(-ret));
 	else
 		medio_manager_log(creation->m, MEDIO_LOG_INFO,
 			"%s is there, %s of %s, for uid %u (pid %d)", uuid, creation->type,
@@ -292,10 +292,9 @@ void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
 	}
 	*creation = (struct creation){ m, how->who, created, opaque, type ? type->name : "?",
 		medio_parent_desc(parent)->name, "" };
-	snprintf(creation->uuid, sizeof(creation->uuid), "%.*s",
-		uuid ? (int)strcspn(uuid, "\n") < (int)len ? (int)strcspn(uuid, "\n") : (int)len
-		     : 0,
-		uuid ? uuid : "");
+	/* len bytes of anything, without an end. */
+	for (size_t i = 0; uuid && i < len && i < sizeof(creation->uuid) - 1; i++)
+		creation->uuid[i] = uuid[i] >= ' ' && uuid[i] < 0x7f ? uuid[i] : '\0';
 	if (!how->permitted && !medio_policy_allows(&m->policy, &how->who, MEDIO_MAY_CREATE, 0)) {
 		log_refusal(m, &how->who, "create instances");
 		tell_created(creation, NULL, -EACCES,
