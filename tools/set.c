@@ -111,7 +111,7 @@ static void print_attrs(const struct set *set)
 		printf("%s %s%-*s%s  ", writable ? "rw" : "r ", writable ? medio_bold(stdout) : "",
 			(int)width, medio_json_string(entry, "attr"),
 			writable ? medio_plain(stdout) : "");
-		print_value(medio_json_get(entry, "value"), width + 6);
+		print_value(medio_json_get(entry, "value"), width + 5);
 	}
 }
 

@@ -356,10 +356,10 @@ static void read_all(struct medio_request *request)
 static void op_get(struct medio_request *request)
 {
 	struct medio_mdev *mdev = medio_request_mdev(request);
-	const char *attr = medio_request_string(request, "attr");
 
 	if (!mdev)
 		return;
+	const char *attr = medio_request_string(request, "attr");
 	if (!attr) {
 		read_all(request);
 		return;
@@ -382,12 +382,12 @@ static void was_set(void *opaque, int ret)
 static void op_set(struct medio_request *request)
 {
 	struct medio_mdev *mdev = medio_request_mdev(request);
-	const char *attr = medio_request_string(request, "attr");
-	const char *value = medio_request_string(request, "value");
 	struct medio_error *err = NULL;
 
 	if (!mdev)
 		return;
+	const char *attr = medio_request_string(request, "attr");
+	const char *value = medio_request_string(request, "value");
 	int ret = medio_request_check_attr(medio_mdev_type(mdev), attr, value, &err);
 	if (ret) {
 		medio_request_error(request, ret, err);

@@ -440,15 +440,23 @@ static int listen_at(struct medio_control *control, struct medio_error **err)
 	return bind_at(control, err);
 }
 
+/* One that another program has opened for us. */
+static int check_listener(struct medio_control *control, struct medio_error **err)
+{
+	socklen_t len = sizeof(int);
+	int listens = 0, flags = fcntl(control->fd, F_GETFL);
+
+	if (flags < 0 || fcntl(control->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+		getsockopt(control->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
+		return medio_error_set(err, errno, "control socket: %s", strerror(errno));
+	return listens ? 0 : medio_error_set(err, EINVAL, "control socket: it does not listen");
+}
+
 static int begin(struct medio_control *control, struct medio_error **err)
 {
 	struct medio_manager *m = control->manager;
-	int ret = 0;
+	int ret = control->fd < 0 ? listen_at(control, err) : check_listener(control, err);
 
-	if (control->fd < 0)
-		ret = listen_at(control, err);
-	else
-		fcntl(control->fd, F_SETFL, fcntl(control->fd, F_GETFL) | O_NONBLOCK);
 	if (ret)
 		return ret;
 	control->retry = medio_loop_timer(m->loop, on_retry, control);

@@ -58,7 +58,8 @@ struct medio_control_options {
 	void *opaque;
 };
 
-/* -EADDRINUSE: a mediod serves there already, with words that say what to do. */
+/* -EADDRINUSE: a mediod serves there already, with words that say what to do. -EINVAL: opts->fd does
+ * not listen. opts->fd is taken also on failure. */
 int medio_control_new(struct medio_manager *m, const struct medio_control_options *opts,
 	struct medio_control **out, struct medio_error **err);
 /* Serve a connection that somebody else accepted: a stream socket, taken also on failure. -EUSERS:

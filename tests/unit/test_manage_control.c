@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Connections of the control socket, over a manager without workers. */
-#include <dirent.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -177,6 +177,12 @@ static void what_is_not_understood_is_told_with_what_is_allowed(void **state)
 		{ "{\"op\":\"list\",\"uuidd\":\"1\"}\n", "did you mean 'uuid'?" },
 		{ "{\"op\":\"list\",\"uuid\":\"1\"}\n", "'1' is no UUID" },
 		{ "{\"op\":\"list\",\"uuid\":\"" FAKE_UUID "\"}\n", "no instance " FAKE_UUID },
+		{ "{\"op\":\"get\",\"uuid\":\"" FAKE_UUID "\",\"attr\":\"a\"}\n",
+			"no instance " FAKE_UUID },
+		{ "{\"op\":\"set\",\"uuid\":\"" FAKE_UUID "\",\"attr\":\"a\",\"value\":\"b\"}\n",
+			"no instance " FAKE_UUID },
+		{ "{\"op\":\"stats\",\"uuid\":\"x\"}\n", "'x' is no UUID" },
+		{ "{\"op\":\"stop\",\"uuid\":\"" FAKE_UUID "\"}\n", "no instance " FAKE_UUID },
 		{ "{\"op\":\"stop\"}\n", "'stop' needs 'uuid'" },
 		{ "{\"op\":\"stop\",\"uuid\":\"" FAKE_UUID "\",\"now\":1}\n", "true or false" },
 		{ "{\"op\":\"start\"}\n", "say 'type'" },
@@ -522,6 +528,22 @@ static void everybody_may_connect_and_is_who_he_is(void **state)
 	close(fd);
 }
 
+static void a_socket_that_does_not_listen_is_refused(void **state)
+{
+	struct medio_control_options opts = { 0 };
+	struct medio_control *second = NULL;
+	struct medio_error *err = NULL;
+	(void)state;
+
+	opts.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(medio_control_new(&fake->manager, &opts, &second, &err), -EINVAL);
+	assert_words(err, "does not listen");
+	opts.fd = open("/dev/null", O_RDONLY);
+	assert_int_equal(medio_control_new(&fake->manager, &opts, &second, &err), -ENOTSOCK);
+	assert_words(err, "control socket");
+	assert_null(second);
+}
+
 static void a_second_daemon_is_told_and_a_dead_ones_socket_replaced(void **state)
 {
 	const struct medio_control_options opts = { .fd = -1 };
@@ -684,6 +706,7 @@ int main(void)
 		BED(events_that_nobody_reads_are_counted_and_told),
 		BED(a_subscriber_who_leaves_is_forgotten),
 		BED(everybody_may_connect_and_is_who_he_is),
+		BED(a_socket_that_does_not_listen_is_refused),
 		BED(a_second_daemon_is_told_and_a_dead_ones_socket_replaced),
 		BED(what_is_defined_is_listed_changed_started_and_undefined),
 		BED(what_runs_can_be_defined_without_saying_more),
