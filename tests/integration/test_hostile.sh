@@ -94,10 +94,9 @@ partner "$python" "$work/churn.py" "$run" hold "$uuid"
 client_out=$partner_out client_in=$partner_in
 check "and uses it" test "$answer" = connected
 memory=$(memory_of "$mediod_pid" VmRSS)
-# Sanitizers keep what was freed, up to 256 MiB.
 allowance=16384
 if grep -qa __asan_init "$mediod"; then
-	allowance=400000
+	allowance=1000000 # sanitizers keep much of what was freed
 fi
 
 # ---- Looking is all he may ------------------------------------------------------------------------------
