@@ -8,22 +8,22 @@
 
 static bool has_read(struct medio_nodes *nodes, const struct medio_node *node)
 {
-	const struct medio_attrs *attrs;
+	const struct medio_attr_path *attr;
 
 	if (medio_kind_of(node) != MEDIO_AT_ATTR)
 		return node->kind->show;
-	attrs = medio_node_attrs(nodes, node->subject);
-	return attrs && node->number < attrs->count && attrs->items[node->number].readable;
+	attr = medio_node_attr(nodes, node);
+	return attr && attr->readable;
 }
 
 static bool has_write(struct medio_nodes *nodes, const struct medio_node *node)
 {
-	const struct medio_attrs *attrs;
+	const struct medio_attr_path *attr;
 
 	if (medio_kind_of(node) != MEDIO_AT_ATTR)
 		return node->kind->store;
-	attrs = medio_node_attrs(nodes, node->subject);
-	return attrs && node->number < attrs->count && attrs->items[node->number].writable;
+	attr = medio_node_attr(nodes, node);
+	return attr && attr->writable;
 }
 
 /* What ops->access has to say about a file that can be written. */

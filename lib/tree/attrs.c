@@ -16,6 +16,8 @@ void medio_attrs_clear(struct medio_attrs *attrs)
 	memset(attrs, 0, sizeof(*attrs));
 }
 
+#define MAX_DEPTH 15
+
 /* Components that can be names of files, and the first none that a folder has anyway. */
 static bool path_ok(const char *path)
 {
@@ -24,7 +26,7 @@ static bool path_ok(const char *path)
 
 	for (;; path += len + 1) {
 		len = strcspn(path, "/");
-		if (!len || len >= MEDIO_NODE_NAME || ++depth > MEDIO_ATTR_DEPTH ||
+		if (!len || len >= MEDIO_NODE_NAME || ++depth > MAX_DEPTH ||
 			(len == 1 && path[0] == '.') ||
 			(len == 2 && path[0] == '.' && path[1] == '.'))
 			return false;
@@ -35,7 +37,7 @@ static bool path_ok(const char *path)
 
 int medio_attrs_add(struct medio_attrs *attrs, const char *path, bool readable, bool writable)
 {
-	if (!path_ok(path) || attrs->count == MEDIO_ATTR_MAX)
+	if (!path_ok(path) || attrs->count == MEDIO_ATTRS_MAX)
 		return 0;
 	if (attrs->count == attrs->room) {
 		unsigned room = attrs->room ? attrs->room * 2 : 16;
@@ -98,59 +100,45 @@ void medio_attrs_sort(struct medio_attrs *attrs)
 	attrs->count = kept;
 }
 
-int medio_attr_prefix(const char *path, unsigned depth)
+const struct medio_attr_path *medio_attrs_find(const struct medio_attrs *attrs, const char *path)
 {
-	const char *at = path;
-
-	for (; depth; depth--) {
-		at = strchr(at, '/');
-		if (!at)
-			return -1;
-		at++;
+	for (unsigned i = 0; i < attrs->count; i++) {
+		if (strcmp(attrs->items[i].path, path) == 0)
+			return &attrs->items[i];
 	}
-	return (int)(at - path);
+	return NULL;
 }
 
-void medio_attr_component(const char *path, unsigned depth, char *buf, size_t size)
+/* path is inside the folder, len bytes: where its next component begins, else NULL. */
+static const char *inside(const char *path, const char *folder, size_t len)
 {
-	int from = medio_attr_prefix(path, depth);
+	if (!len)
+		return path;
+	return strncmp(path, folder, len) == 0 && path[len] == '/' ? path + len + 1 : NULL;
+}
+
+bool medio_attrs_has_folder(const struct medio_attrs *attrs, const char *path)
+{
 	size_t len;
 
-	path += from > 0 ? from : 0;
-	len = strcspn(path, "/");
-	if (len >= size)
-		len = size - 1;
-	memcpy(buf, path, len);
-	buf[len] = '\0';
+	return medio_attrs_next(attrs, path, NULL, &len);
 }
 
-/* The same up to and with component depth. */
-static bool same_entry(const char *a, const char *b, int prefix)
+const char *medio_attrs_next(
+	const struct medio_attrs *attrs, const char *folder, const char *after, size_t *len)
 {
-	size_t len = strcspn(a + prefix, "/");
+	size_t prefix = strlen(folder);
 
-	return strncmp(a, b, (size_t)prefix + len) == 0 &&
-	       (b[(size_t)prefix + len] == '/' || b[(size_t)prefix + len] == '\0');
-}
+	for (unsigned i = 0; i < attrs->count; i++) {
+		const char *path = attrs->items[i].path, *name = inside(path, folder, prefix);
+		size_t size = name ? (size_t)(name - path) + strcspn(name, "/") : 0;
+		int order = name && after ? strncmp(path, after, size) : 1;
 
-int medio_attrs_next(
-	const struct medio_attrs *attrs, unsigned at, unsigned depth, int after, bool *folder)
-{
-	int prefix = attrs->count ? medio_attr_prefix(attrs->items[at].path, depth) : -1;
-	const char *dir;
-
-	if (prefix < 0)
-		return -1;
-	dir = attrs->items[at].path;
-	for (unsigned i = after < 0 ? at : (unsigned)after + 1; i < attrs->count; i++) {
-		const char *path = attrs->items[i].path;
-
-		if (strncmp(path, dir, (size_t)prefix) != 0)
-			return -1;
-		if (after >= 0 && same_entry(attrs->items[after].path, path, prefix))
+		/* No name has a '/', so this is the order of compare(). */
+		if (!name || order < 0 || (order == 0 && strlen(after) >= size))
 			continue;
-		*folder = strchr(path + prefix, '/');
-		return (int)i;
+		*len = size;
+		return path;
 	}
-	return -1;
+	return NULL;
 }

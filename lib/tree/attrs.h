@@ -19,21 +19,37 @@ struct medio_attrs {
 };
 
 void medio_attrs_clear(struct medio_attrs *attrs);
-/* Append. What cannot be a path in a folder, or takes a name that is taken, is left out. -ENOMEM. */
+/* Append. What cannot be a path in a folder is left out. -ENOMEM. */
 int medio_attrs_add(struct medio_attrs *attrs, const char *path, bool readable, bool writable);
 /* Sort, and leave out what is there twice or is a file and a folder at once. */
 void medio_attrs_sort(struct medio_attrs *attrs);
 
-/* Bytes of path before its depth-th component (0: none): "a/b/c", 1: 2. -1: it has not so many. */
-int medio_attr_prefix(const char *path, unsigned depth);
+/* NULL: there is none. */
+const struct medio_attr_path *medio_attrs_find(const struct medio_attrs *attrs, const char *path);
+/* There is something inside a folder of this path. */
+bool medio_attrs_has_folder(const struct medio_attrs *attrs, const char *path);
 /*
- * In the folder that has the first depth components of attribute at (depth 0: all of them are in it):
- * the first attribute after the entry that starts with attribute after (-1: the first of all).
- * *folder: that entry is a folder. -1 at the end.
+ * What is in a folder ("": the one all are in), in order: the first entry behind the entry after
+ * (NULL: of all). NULL at the end, else a path of which the first *len bytes are the entry's; it is
+ * a folder if there are more.
  */
-int medio_attrs_next(
-	const struct medio_attrs *attrs, unsigned at, unsigned depth, int after, bool *folder);
-/* Component depth of path, into buf. */
-void medio_attr_component(const char *path, unsigned depth, char *buf, size_t size);
+const char *medio_attrs_next(
+	const struct medio_attrs *attrs, const char *folder, const char *after, size_t *len);
+
+/*
+ * Paths as small numbers, so that an attribute's node has the same number whatever else is there.
+ * They are never given back: there are as many as types have attributes of different names.
+ */
+struct medio_names {
+	char **items;
+	uint16_t *buckets; /* 1 more than the index; 0: free */
+	unsigned count, nbuckets;
+};
+
+/* The number of the first len bytes of a path. -ENOMEM; -ENOSPC: 65535 are there. */
+int medio_names_number(struct medio_names *names, const char *path, size_t len);
+/* NULL: no such number was given. */
+const char *medio_names_path(const struct medio_names *names, unsigned number);
+void medio_names_clear(struct medio_names *names);
 
 #endif

@@ -322,35 +322,59 @@ bool medio_folder_find_type_link(struct medio_nodes *nodes, const struct medio_n
 
 /* ---- What is in folders: attributes ------------------------------------------------------------ */
 
+static const char *attr_folder(struct medio_nodes *nodes, const struct medio_node *dir)
+{
+	return medio_kind_of(dir) == MEDIO_AT_ATTR_DIR
+		       ? medio_names_path(&nodes->names, dir->number)
+		       : "";
+}
+
+static bool set_attr(struct medio_nodes *nodes, struct medio_subject *subject, const char *path,
+	size_t len, struct medio_node *entry)
+{
+	int number = medio_names_number(&nodes->names, path, len);
+
+	if (number < 0)
+		return false;
+	set(entry, path[len] ? MEDIO_AT_ATTR_DIR : MEDIO_AT_ATTR, subject, (unsigned)number);
+	return true;
+}
+
 bool medio_folder_next_attr(struct medio_nodes *nodes, const struct medio_node *dir, uint64_t after,
 	struct medio_node *entry, uint64_t *offset)
 {
 	const struct medio_attrs *attrs = medio_node_attrs(nodes, dir->subject);
-	bool inner = medio_kind_of(dir) == MEDIO_AT_ATTR_DIR, folder;
-	unsigned depth = inner ? dir->number / MEDIO_ATTR_MAX : 0;
-	int at = after < ATTR_OFFSET ? -1 : (int)(after - ATTR_OFFSET);
+	const char *path, *last = NULL;
+	size_t len;
 
-	if (!attrs || (at >= 0 && (unsigned)at >= attrs->count))
+	if (after >= ATTR_OFFSET)
+		last = medio_names_path(&nodes->names, (unsigned)(after - ATTR_OFFSET));
+	if (!attrs || (after >= ATTR_OFFSET && !last))
 		return false;
-	at = medio_attrs_next(attrs, inner ? dir->number % MEDIO_ATTR_MAX : 0, depth, at, &folder);
-	if (at < 0)
+	path = medio_attrs_next(attrs, attr_folder(nodes, dir), last, &len);
+	if (!path || !set_attr(nodes, dir->subject, path, len, entry))
 		return false;
-	set(entry, folder ? MEDIO_AT_ATTR_DIR : MEDIO_AT_ATTR, dir->subject,
-		folder ? (depth + 1) * MEDIO_ATTR_MAX + (unsigned)at : (unsigned)at);
-	*offset = ATTR_OFFSET + (unsigned)at;
+	*offset = ATTR_OFFSET + entry->number;
 	return true;
 }
 
 bool medio_folder_find_attr(struct medio_nodes *nodes, const struct medio_node *dir,
 	const char *name, struct medio_node *entry)
 {
-	char component[MEDIO_NODE_NAME];
-	uint64_t offset = 0;
+	const struct medio_attrs *attrs = medio_node_attrs(nodes, dir->subject);
+	const char *folder = attr_folder(nodes, dir), *path, *last;
+	size_t len, from = strlen(folder) + (*folder != '\0');
 
-	while (medio_folder_next_attr(nodes, dir, offset, entry, &offset)) {
-		medio_node_name(nodes, entry, component, sizeof(component));
-		if (strcmp(component, name) == 0)
-			return true;
+	if (!attrs || !*name || strchr(name, '/'))
+		return false;
+	for (unsigned i = 0; i < attrs->count; i++) {
+		path = attrs->items[i].path;
+		len = from + strlen(name);
+		last = strlen(path) >= len ? path + len : NULL;
+		if (last && (*last == '/' || *last == '\0') &&
+			strncmp(path + from, name, len - from) == 0 &&
+			(!from || (strncmp(path, folder, from - 1) == 0 && path[from - 1] == '/')))
+			return set_attr(nodes, dir->subject, path, len, entry);
 	}
 	return false;
 }

@@ -64,23 +64,15 @@ static bool type_lists(struct medio_nodes *nodes, const struct medio_node *node)
 
 static bool attr_there(struct medio_nodes *nodes, const struct medio_node *node)
 {
-	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
-
-	return attrs && node->number < attrs->count;
+	return medio_node_attr(nodes, node);
 }
 
 static bool attr_dir_there(struct medio_nodes *nodes, const struct medio_node *node)
 {
 	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
-	unsigned at = node->number % MEDIO_ATTR_MAX, depth = node->number / MEDIO_ATTR_MAX;
+	const char *path = medio_names_path(&nodes->names, node->number);
 
-	int prefix = attrs && at < attrs->count && depth
-			     ? medio_attr_prefix(attrs->items[at].path, depth)
-			     : -1;
-
-	/* The first inside stands for the folder. */
-	return prefix > 0 && (!at || strncmp(attrs->items[at].path, attrs->items[at - 1].path,
-					     (size_t)prefix) != 0);
+	return attrs && path && medio_attrs_has_folder(attrs, path);
 }
 
 /* ---- Where links point ------------------------------------------------------------------------- */

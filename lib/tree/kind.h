@@ -5,8 +5,7 @@
  *
  *     kind          of a          number
  *     TYPE, TYPE_*  parent        which of its types
- *     ATTR          parent, mdev  which of its attributes, sorted (attrs.h)
- *     ATTR_DIR      parent, mdev  the first attribute inside, and how deep (MEDIO_ATTR_DEPTH)
+ *     ATTR*         parent, mdev  its path's (struct medio_names)
  *     GROUP*, *_DRIVER…  mdev     how often it has been bound, so that a new group is a new node
  *
  * Sources: Linux drivers/vfio/mdev/mdev_{core,sysfs,driver}.c, drivers/base/{bus,core,dd}.c,
@@ -89,9 +88,7 @@ enum medio_at {
 	MEDIO_KINDS
 };
 
-#define MEDIO_ATTR_BITS	 12 /* of a number: which attribute; above it the depth */
-#define MEDIO_ATTR_MAX	 (1u << MEDIO_ATTR_BITS)
-#define MEDIO_ATTR_DEPTH 15
+#define MEDIO_ATTRS_MAX 4096 /* of one parent or instance */
 
 enum medio_node_form { MEDIO_FORM_DIR, MEDIO_FORM_FILE, MEDIO_FORM_LINK };
 

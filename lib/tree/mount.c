@@ -114,14 +114,14 @@ static int resolve(const char *path, char out[PATH_MAX])
 
 static bool has_fusermount(void)
 {
-	_cleanup_free_ char *dirs = strdup(getenv("PATH") ? getenv("PATH") : "/usr/bin:/bin");
-	char *save = NULL, path[PATH_MAX];
+	const char *dirs = getenv("PATH");
+	char path[PATH_MAX];
 
 	if (access("/usr/bin/fusermount3", X_OK) == 0)
 		return true;
-	for (char *dir = dirs ? strtok_r(dirs, ":", &save) : NULL; dir;
-		dir = strtok_r(NULL, ":", &save)) {
-		snprintf(path, sizeof(path), "%s/fusermount3", dir);
+	for (size_t len; dirs && *dirs; dirs += len + (dirs[len] == ':')) {
+		len = strcspn(dirs, ":");
+		snprintf(path, sizeof(path), "%.*s/fusermount3", (int)len, dirs);
 		if (access(path, X_OK) == 0)
 			return true;
 	}

@@ -24,6 +24,7 @@ int medio_nodes_init(struct medio_nodes *nodes, struct medio_bus *bus,
 void medio_nodes_fini(struct medio_nodes *nodes)
 {
 	medio_attrs_clear(&nodes->attrs);
+	medio_names_clear(&nodes->names);
 	medio_subjects_fini(&nodes->subjects);
 }
 
@@ -140,7 +141,7 @@ static int ops_attrs(struct medio_nodes *nodes, const struct medio_subject *subj
 	const char *path;
 	int ret = 0;
 
-	for (unsigned n = 0; ret == 0 && n < MEDIO_ATTR_MAX; n++, writable = false) {
+	for (unsigned n = 0; ret == 0 && n < MEDIO_ATTRS_MAX; n++, writable = false) {
 		path = nodes->ops->attr_path(nodes->opaque, subject->mdev, n, &writable);
 		if (!path)
 			break;
@@ -154,8 +155,8 @@ const struct medio_attrs *medio_node_attrs(
 {
 	int ret;
 
-	if (nodes->attrs.serial == subject->serial && nodes->attrs_binds == subject->binds &&
-		nodes->attrs_bound == medio_subject_bound(subject))
+	if (nodes->attrs.serial == subject->serial &&
+		memcmp(&nodes->attrs_of, &subject->changed, sizeof(nodes->attrs_of)) == 0)
 		return &nodes->attrs;
 	medio_attrs_clear(&nodes->attrs);
 	if (subject->sort == MEDIO_OF_PARENT)
@@ -168,29 +169,27 @@ const struct medio_attrs *medio_node_attrs(
 		return NULL;
 	medio_attrs_sort(&nodes->attrs);
 	nodes->attrs.serial = subject->serial;
-	nodes->attrs_binds = subject->binds;
-	nodes->attrs_bound = medio_subject_bound(subject);
+	nodes->attrs_of = subject->changed;
 	return &nodes->attrs;
+}
+
+const struct medio_attr_path *medio_node_attr(
+	struct medio_nodes *nodes, const struct medio_node *node)
+{
+	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
+	const char *path = medio_names_path(&nodes->names, node->number);
+
+	return attrs && path ? medio_attrs_find(attrs, path) : NULL;
 }
 
 /* ---- Names ------------------------------------------------------------------------------------- */
 
-static void attr_name(
-	struct medio_nodes *nodes, const struct medio_node *node, char *buf, size_t size)
+static const char *attr_name(const struct medio_nodes *nodes, const struct medio_node *node)
 {
-	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
-	unsigned at = node->number % MEDIO_ATTR_MAX, depth = node->number / MEDIO_ATTR_MAX;
-	const char *path, *last;
+	const char *path = medio_names_path(&nodes->names, node->number);
+	const char *slash = strrchr(path, '/');
 
-	buf[0] = '\0';
-	if (!attrs || at >= attrs->count)
-		return;
-	path = attrs->items[at].path;
-	last = strrchr(path, '/');
-	if (depth)
-		medio_attr_component(path, depth - 1, buf, size);
-	else
-		snprintf(buf, size, "%s", last ? last + 1 : path);
+	return slash ? slash + 1 : path;
 }
 
 void medio_node_name(
@@ -232,8 +231,8 @@ void medio_node_name(
 		return;
 	case MEDIO_AT_ATTR:
 	case MEDIO_AT_ATTR_DIR:
-		attr_name(nodes, node, buf, size);
-		return;
+		name = attr_name(nodes, node);
+		break;
 	default:
 		break;
 	}
@@ -266,27 +265,14 @@ static enum medio_at own_folder(const struct medio_subject *subject)
 static void up_from_attr(
 	struct medio_nodes *nodes, const struct medio_node *node, struct medio_node *up)
 {
-	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
-	unsigned at = node->number % MEDIO_ATTR_MAX, depth = node->number / MEDIO_ATTR_MAX;
-	const char *path;
-	size_t prefix;
+	const char *path = medio_names_path(&nodes->names, node->number);
+	const char *slash = strrchr(path, '/');
+	int number = slash ? medio_names_number(&nodes->names, path, (size_t)(slash - path)) : -1;
 
-	set(up, own_folder(node->subject), node->subject, 0);
-	if (!attrs || at >= attrs->count)
-		return;
-	path = attrs->items[at].path;
-	if (depth) {
-		depth--;
-	} else {
-		for (const char *slash = path; (slash = strchr(slash, '/')); slash++)
-			depth++;
-	}
-	if (!depth)
-		return;
-	prefix = (size_t)medio_attr_prefix(path, depth);
-	while (at && strncmp(attrs->items[at - 1].path, path, prefix) == 0)
-		at--;
-	set(up, MEDIO_AT_ATTR_DIR, node->subject, depth * MEDIO_ATTR_MAX + at);
+	if (number < 0)
+		set(up, own_folder(node->subject), node->subject, 0);
+	else
+		set(up, MEDIO_AT_ATTR_DIR, node->subject, (unsigned)number);
 }
 
 void medio_node_up(struct medio_nodes *nodes, const struct medio_node *node, struct medio_node *up)
@@ -552,7 +538,8 @@ static struct timespec mtime(struct medio_nodes *nodes, const struct medio_node 
 	case MEDIO_AT_DRIVER:
 		return nodes->subjects.tree.changed;
 	default:
-		return changing(node) ? subject->changed : subject->born;
+		return changing(node) || medio_kind_of(node) == MEDIO_AT_ATTR_DIR ? subject->changed
+										  : subject->born;
 	}
 }
 
@@ -575,7 +562,11 @@ void medio_node_stat(
 		break;
 	case MEDIO_AT_ATTR:
 	case MEDIO_AT_ATTR_DIR:
-		out->coming = node->subject->sort == MEDIO_OF_MDEV && !nodes->ops->attr_path;
+		/* Before its first bind and after, an instance can have others. */
+		if (node->subject->sort != MEDIO_OF_MDEV)
+			break;
+		out->coming = !nodes->ops->attr_path || !medio_subject_bound(node->subject);
+		out->changing |= out->coming && node->kind->form == MEDIO_FORM_DIR;
 		break;
 	default:
 		break;

@@ -27,10 +27,10 @@ struct medio_nodes {
 	void *opaque;
 	uid_t uid; /* of who serves the tree: owner of all that nobody else owns */
 	gid_t gid;
-	/* Of the subject that was asked about last, as of its last bind. */
+	/* Of the subject that was asked about last, and the time of its last change. */
 	struct medio_attrs attrs;
-	unsigned attrs_binds;
-	bool attrs_bound;
+	struct timespec attrs_of;
+	struct medio_names names; /* paths of attributes */
 };
 
 /* ops may be NULL, or any in it. -ENOMEM. */
@@ -56,6 +56,10 @@ struct medio_subject *medio_node_driver(
 /* Valid until another subject is asked about. NULL: -ENOMEM. */
 const struct medio_attrs *medio_node_attrs(
 	struct medio_nodes *nodes, const struct medio_subject *subject);
+
+/* Of an ATTR; the same. NULL: it is not there. */
+const struct medio_attr_path *medio_node_attr(
+	struct medio_nodes *nodes, const struct medio_node *node);
 
 /* An entry of a listing. */
 struct medio_node_entry {

@@ -20,6 +20,7 @@ struct medio_tree {
 	struct fuse_buf buf;
 	struct medio_watch *watch, *inval_watch;
 	struct medio_timer *timer; /* of those who were interrupted */
+	bool timer_armed;
 	struct medio_inval *inval;
 	struct medio_list waiting; /* struct medio_waiting.item */
 	struct medio_list settled; /* the same, being answered; else empty */
@@ -38,6 +39,15 @@ struct medio_tree_file {
 	size_t len;
 	char *text;
 };
+/* FUSE keeps it for us as a number. NULL: the file was opened to write only. */
+union medio_tree_handle {
+	uint64_t number;
+	struct medio_tree_file *file;
+};
+static inline struct medio_tree_file *medio_tree_file_of(const struct fuse_file_info *info)
+{
+	return (union medio_tree_handle){ .number = info->fh }.file;
+}
 /* Closed, or a read of it has ended. */
 void medio_tree_file_unref(struct medio_tree_file *file);
 

@@ -257,6 +257,7 @@ static struct medio_tree_file *file_new(struct medio_tree *tree)
 static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	struct medio_tree *tree = fuse_req_userdata(req);
+	union medio_tree_handle handle = { .number = 0 };
 	struct medio_tree_file *file = NULL;
 	struct asker asker = asker_of(req);
 	int how = info->flags & O_ACCMODE;
@@ -284,7 +285,8 @@ static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 			return;
 		}
 	}
-	info->fh = (uintptr_t)file;
+	handle.file = file;
+	info->fh = handle.number;
 	/* Each read and write is for us: nothing here is a file's bytes. */
 	info->direct_io = 1;
 	if (fuse_reply_open(req, info) == -ENOENT && file)
@@ -294,8 +296,8 @@ static void do_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 static void do_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *info)
 {
 	(void)ino;
-	if (info->fh)
-		medio_tree_file_unref((struct medio_tree_file *)(uintptr_t)info->fh);
+	if (medio_tree_file_of(info))
+		medio_tree_file_unref(medio_tree_file_of(info));
 	fuse_reply_err(req, 0);
 }
 

@@ -138,16 +138,11 @@ ssize_t medio_show_group_type(
 static int show_attr(struct medio_nodes *nodes, const struct medio_node *node,
 	medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
+	const char *path = medio_names_path(&nodes->names, node->number);
 	struct medio_subject *subject = node->subject;
-	_cleanup_free_ char *path = NULL;
 	char buf[MEDIO_NODE_TEXT];
 	ssize_t len;
 
-	/* A copy, since whoever is asked may ask about another subject's. */
-	path = attrs ? strdup(attrs->items[node->number].path) : NULL;
-	if (!path)
-		return -ENOMEM;
 	if (subject->sort == MEDIO_OF_PARENT) {
 		len = medio_parent_attr_show(subject->parent, path, buf, sizeof(buf));
 		if (len >= 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What writes mean. Each is one write(2). */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,14 +144,13 @@ static int parse_uevent(
 	text += word;
 	len -= (size_t)word;
 	if (!len) {
-		strcpy(env, "SYNTH_UUID=0");
+		snprintf(env, MEDIO_NODE_TEXT, "SYNTH_UUID=0");
 		return 0;
 	}
 	if (len < SPACE_AND_UUID || medio_uuid_parse(text + 1, SPACE_AND_UUID - 1, uuid) < 0 ||
 		!arguments_ok(text + SPACE_AND_UUID, len - SPACE_AND_UUID))
 		return -EINVAL;
-	strcpy(env, "SYNTH_UUID=");
-	strncat(env, text + 1, SPACE_AND_UUID - 1);
+	snprintf(env, MEDIO_NODE_TEXT, "SYNTH_UUID=%.*s", SPACE_AND_UUID - 1, text + 1);
 	return 0;
 }
 
@@ -344,13 +344,9 @@ static int store_attr(struct medio_nodes *nodes, const struct medio_node *node,
 	const struct medio_tree_caller *who, const char *text, size_t len, medio_mdev_done *done,
 	void *opaque)
 {
-	const struct medio_attrs *attrs = medio_node_attrs(nodes, node->subject);
+	const char *path = medio_names_path(&nodes->names, node->number);
 	struct medio_subject *subject = node->subject;
-	_cleanup_free_ char *path = NULL;
 
-	path = attrs ? strdup(attrs->items[node->number].path) : NULL;
-	if (!path)
-		return -ENOMEM;
 	if (subject->sort == MEDIO_OF_PARENT)
 		return finish(
 			medio_parent_attr_store(subject->parent, path, text, len), done, opaque);

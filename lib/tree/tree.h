@@ -50,8 +50,10 @@ struct medio_tree_ops {
 	int (*remove)(void *opaque, const struct medio_tree_caller *who, struct medio_mdev *mdev,
 		medio_mdev_done *done, void *done_opaque);
 	/* Attributes of an instance by path ("medio/socket", "params/port0", and the type's own).
-	 * path: the n-th, sorted, NULL after the last, valid until the next call. NULL: only
-	 * type->attrs. */
+	 * path: the n-th, in any order, NULL after the last, valid until the next call. Called in
+	 * every state, also before the driver's probe; what it says may change with the events BIND,
+	 * UNBIND and CHANGE only. A path that takes a name the folder has anyway ("remove", "power/x")
+	 * is left out. NULL: only type->attrs, while a driver is bound. */
 	const char *(*attr_path)(
 		void *opaque, const struct medio_mdev *mdev, unsigned n, bool *writable);
 	int (*attr_show)(void *opaque, struct medio_mdev *mdev, const char *path,

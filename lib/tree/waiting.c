@@ -132,7 +132,10 @@ static void on_interrupt(fuse_req_t req, void *opaque)
 	if (waiting->interrupted || !waiting->tree)
 		return;
 	waiting->interrupted = medio_now_ns() + PATIENCE_NS;
-	medio_timer_arm(waiting->tree->timer, PATIENCE_NS);
+	/* Armed already, it is for somebody whose time is up before. */
+	if (!waiting->tree->timer_armed)
+		medio_timer_arm(waiting->tree->timer, PATIENCE_NS);
+	waiting->tree->timer_armed = true;
 }
 
 void medio_waiting_give_up(void *opaque)
@@ -144,7 +147,8 @@ void medio_waiting_give_up(void *opaque)
 		struct medio_waiting *waiting = medio_container_of(
 			item, struct medio_waiting, item);
 
-		if (!waiting->interrupted || !waiting->req)
+		/* What has ended is only to be told, which is no wait. */
+		if (!waiting->interrupted || !waiting->req || waiting->finished)
 			continue;
 		if (waiting->interrupted <= now) {
 			fuse_reply_err(waiting->req, EINTR);
@@ -153,7 +157,8 @@ void medio_waiting_give_up(void *opaque)
 			next = waiting->interrupted;
 		}
 	}
-	if (next != UINT64_MAX)
+	tree->timer_armed = next != UINT64_MAX;
+	if (tree->timer_armed)
 		medio_timer_arm(tree->timer, next - now);
 }
 
@@ -182,7 +187,7 @@ void medio_waiting_read(
 	fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *info)
 {
 	struct medio_tree *tree = fuse_req_userdata(req);
-	struct medio_tree_file *file = (struct medio_tree_file *)(uintptr_t)info->fh;
+	struct medio_tree_file *file = medio_tree_file_of(info);
 	struct medio_waiting *waiting;
 	struct medio_node node;
 	int ret;

@@ -190,7 +190,7 @@ static void test_what_a_killed_server_left_is_replaced(void **state)
 	int status, fd;
 
 	(void)state;
-	strcpy(was, bed.path);
+	memcpy(was, bed.path, sizeof(was));
 	fd = open("bus/mdev/uevent", O_WRONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
 	kill(bed.pid, SIGKILL);
@@ -242,7 +242,8 @@ static void test_stock_tools_walk_it_without_a_complaint(void **state)
 	assert_int_equal(
 		system("test \"$(stat -c '%a %s %U' " TYPE1 "/create)\" = '200 4096 root'"), 0);
 	assert_int_equal(system("echo " UUID2 " > " TYPE1 "/create"), 0);
-	assert_int_equal(system("echo 1 > bus/mdev/devices/" UUID2 "/remove"), 0);
+	assert_int_equal(system("echo 1 >> bus/mdev/devices/" UUID2 "/remove"), 0);
+	assert_false(exists("bus/mdev/devices/" UUID2));
 }
 
 static void test_a_number_is_one_files(void **state)
@@ -518,7 +519,7 @@ static void test_what_the_daemon_says_about_owners_counts(void **state)
 
 static void test_the_shape_of_the_tree_is_not_for_users_to_change(void **state)
 {
-	char value[16];
+	char value[16] = "";
 
 	(void)state;
 	assert_int_equal(put(TYPE1 "/create", UUID1), 0);

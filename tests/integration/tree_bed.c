@@ -377,7 +377,7 @@ void tree_bed_again(struct tree_bed *bed, const struct tree_options *opts)
 	bed->pid = fork();
 	if (bed->pid == 0) {
 		close(pair[0]);
-		_exit(tree_bed_serve(bed->path, opts, 0, pair[1], bed->log) == 0 ? 0 : 1);
+		exit(tree_bed_serve(bed->path, opts, 0, pair[1], bed->log) == 0 ? 0 : 1);
 	}
 	close(pair[1]);
 	bed->control = pair[0];

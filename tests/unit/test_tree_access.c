@@ -190,6 +190,52 @@ static void test_paths_that_cannot_be_are_left_out(void **state)
 	assert_int_equal(medio_kind_of(&node), MEDIO_AT_MDEV_REMOVE);
 }
 
+static void test_an_attribute_keeps_its_number_whatever_else_comes(void **state)
+{
+	static const char *const few[] = { "m/b", "z", NULL };
+	static const char *const more[] = { "a", "m/a", "m/b", "z", NULL };
+	struct medio_mdev *mdev = NULL;
+	struct medio_node b, m, z, again;
+
+	(void)state;
+	paths = few;
+	fake->probe_ret = MEDIO_DEFERRED;
+	assert_int_equal(fake_create(fake, fake->one, 1, &mdev), MEDIO_DEFERRED);
+	b = at(MDEV1 "/m/b");
+	m = at(MDEV1 "/m");
+	z = at(MDEV1 "/z");
+	paths = more;
+	medio_mdev_probe_done(mdev, 0);
+	again = at(MDEV1 "/m/b");
+	assert_int_equal(medio_node_id(&again), medio_node_id(&b));
+	again = at(MDEV1 "/m");
+	assert_int_equal(medio_node_id(&again), medio_node_id(&m));
+	again = at(MDEV1 "/z");
+	assert_int_equal(medio_node_id(&again), medio_node_id(&z));
+	at(MDEV1 "/a");
+	at(MDEV1 "/m/a");
+}
+
+static void test_many_names(void **state)
+{
+	struct medio_names names = { 0 };
+	char path[32];
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		for (int i = 0; i < 65535; i++) {
+			int len = snprintf(path, sizeof(path), "n/%d", i);
+
+			assert_int_equal(medio_names_number(&names, path, (size_t)len), i);
+		}
+	}
+	assert_int_equal(medio_names_number(&names, "one more", 8), -ENOSPC);
+	assert_int_equal(medio_names_number(&names, "n/123456", 5), 123);
+	assert_string_equal(medio_names_path(&names, 65534), "n/65534");
+	assert_null(medio_names_path(&names, 65535));
+	medio_names_clear(&names);
+}
+
 static int result;
 static void on_text(void *opaque, ssize_t ret, const char *text)
 {
@@ -383,6 +429,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_TREE(test_paths_become_folders),
 		WITH_TREE(test_paths_that_cannot_be_are_left_out),
+		WITH_TREE(test_an_attribute_keeps_its_number_whatever_else_comes),
+		cmocka_unit_test(test_many_names),
 		WITH_TREE(test_attributes_are_asked_by_path),
 		WITH_TREE(test_a_show_may_end_later_or_remove_its_instance),
 		WITH_TREE(test_a_store_is_a_page_at_most),

@@ -564,9 +564,9 @@ static void test_texts_are_the_kernels(void **state)
 
 static void test_create_says_what_the_kernel_says(void **state)
 {
-	static const char *const bad[] = { "x", "\n", UUID1 "x", UUID1 "\n\n",
+	static const char *const bad[] = { "x", "\n", (UUID1 "x"), (UUID1 "\n\n"),
 		"00000000-0000-0000-0000-00000000000", "00000000-0000-0000-0000-00000000000g",
-		"00000000.0000-0000-0000-000000000001", " " UUID1 };
+		"00000000.0000-0000-0000-000000000001", (" " UUID1) };
 
 	(void)state;
 	for (unsigned i = 0; i < MEDIO_ARRAY_SIZE(bad); i++)
