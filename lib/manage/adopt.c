@@ -128,11 +128,12 @@ static int meet(struct medio_manager *m, const char *name, struct found *found)
 		found->nprocesses++;
 		return 0;
 	}
-	if (ret != -ECONNREFUSED)
+	snprintf(path, sizeof(path), "%s/workers/%s", m->places.runtime, name);
+	if (ret == -ECONNREFUSED || ret == -EPROTOTYPE) /* nobody, nobody of ours */
+		unlink(path);
+	else
 		medio_manager_log(m, MEDIO_LOG_WARN, "%s", medio_error_text(err));
 	medio_error_free(err);
-	snprintf(path, sizeof(path), "%s/workers/%s", m->places.runtime, name);
-	unlink(path);
 	return 0;
 }
 

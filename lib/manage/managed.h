@@ -92,7 +92,8 @@ void medio_managed_set_param(struct medio_managed *inst, const char *name, const
 	medio_mdev_done *done, void *opaque);
 void medio_managed_set_filters(struct medio_managed *inst, const char *const *filters,
 	unsigned nfilters, medio_mdev_done *done, void *opaque);
-/* Simple ones, at once. 0 or -errno; the socket's owner and mode follow, and the record. */
+/* Simple ones, at once. 0 or -errno; the socket's owner and mode follow, and the record. A new owner,
+ * or restore, needs another worker: if nobody has it open that is made, else it comes later. */
 int medio_managed_set_owner(struct medio_managed *inst, uid_t uid, gid_t gid);
 int medio_managed_set_mode(struct medio_managed *inst, mode_t mode);
 int medio_managed_set_restart(struct medio_managed *inst, enum medio_restart restart);

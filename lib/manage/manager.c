@@ -349,7 +349,8 @@ void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
 	struct removal *removal = calloc(1, sizeof(*removal));
 
 	if (!removal) {
-		done(opaque, -ENOMEM);
+		if (done)
+			done(opaque, -ENOMEM);
 		return;
 	}
 	removal->m = m;

@@ -345,11 +345,14 @@ int medio_process_reconnect(struct medio_process *process)
 	int ret = worker_address(process->workers, process->name, &addr, NULL);
 	if (ret)
 		return ret;
-	medio_watch_free(medio_steal_ptr(process->sock_watch));
-	if (process->sock >= 0)
-		close(medio_steal_fd(process->sock));
+	/* The new one first: with none and no instance it would end. */
+	int former = process->sock;
 	ret = connect_worker(process, &addr);
-	return ret ? ret : watch_socket(process);
+	if (ret)
+		return ret;
+	medio_watch_free(medio_steal_ptr(process->sock_watch));
+	close(former);
+	return watch_socket(process);
 }
 
 int medio_process_spawn(

@@ -65,6 +65,7 @@ static void unlink_run(struct medio_run *run)
 void medio_run_free(struct medio_run *run)
 {
 	struct medio_process *process = run->process;
+	struct medio_managed *heir = run->heir;
 	unsigned slot = run->slot;
 
 	unlink_run(run);
@@ -72,6 +73,8 @@ void medio_run_free(struct medio_run *run)
 		close(run->checkpoint);
 	free(run);
 	medio_process_give(process, slot);
+	if (heir)
+		medio_change_alone(heir);
 }
 
 struct medio_run *medio_run_found(

@@ -16,6 +16,7 @@ struct medio_run {
 	struct medio_process *process;
 	struct medio_managed *inst; /* NULL: it is stopping */
 	uint8_t uuid[MEDIO_UUID_SIZE];
+	struct medio_managed *heir; /* waits for its end to be started (change.c); NULL: nobody */
 	enum medio_run_state state;
 	unsigned slot;
 	int checkpoint; /* until it runs, then its instance's; -1: none */
@@ -111,6 +112,8 @@ void medio_managed_arm(struct medio_managed *inst, uint64_t after_ns);
 /* change.c: inst->next, begun for a change, has started or not. */
 void medio_change_started(
 	struct medio_managed *inst, struct medio_run *run, int ret, const char *words);
+/* The old one has ended, which was in the way of the new. */
+void medio_change_alone(struct medio_managed *inst);
 /* Called off: tell who waits. */
 void medio_change_drop(struct medio_managed *inst, int ret);
 

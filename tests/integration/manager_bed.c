@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,6 +129,17 @@ void manager_bed_close(struct manager_bed *bed)
 	assert_int_equal(errno, ECHILD);
 	assert_int_equal(rmdir(bed->dir), 0); /* it was empty */
 	assert_int_equal(count_fds(), bed->fds);
+}
+
+void manager_bed_sweep(void)
+{
+	FILE *file = fopen("/proc/thread-self/children", "re");
+	int pid;
+
+	while (file && fscanf(file, "%d", &pid) == 1)
+		kill(pid, SIGKILL);
+	if (file)
+		fclose(file);
 }
 
 /* ---- Waiting ------------------------------------------------------------------------------------------ */

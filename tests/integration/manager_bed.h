@@ -34,6 +34,9 @@ void manager_bed_stop(struct manager_bed *bed, bool leaving);
 /* The manager ends, and nothing is left: no file, process or descriptor. */
 void manager_bed_close(struct manager_bed *bed);
 
+/* What a failed test left running. */
+void manager_bed_sweep(void);
+
 /* Step the loop until *flag, or until settled; fails the test after 20 s. */
 void manager_bed_until(struct manager_bed *bed, const volatile int *flag);
 void manager_bed_settle(struct manager_bed *bed);
