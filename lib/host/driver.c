@@ -134,14 +134,18 @@ static int not_loaded(const struct medio_host *host, const char *driver, struct 
 	struct medio_strv names = { 0 };
 	int available = medio_module_available(host, driver);
 
-	if (available > 0 || (available < 0 && medio_driver_kind(driver) != MEDIO_DRIVER_KERNEL))
-		return medio_error_set(err, ENOENT,
-			"driver %s is not loaded: 'modprobe %s' loads it", driver, driver);
+	bool known = medio_driver_kind(driver) != MEDIO_DRIVER_KERNEL;
 	medio_host_list(host, &names, MEDIO_PCI_DRIVERS);
 	const char *near = medio_nearest(driver, medio_strv_items(&names), names.count);
-	int ret = medio_error_set(err, ENOENT, "no driver %s is loaded%s%s%s%s", driver,
-		available ? "" : ", and this kernel has no module of that name",
-		near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+	int ret;
+
+	if (available > 0 || (available < 0 && known && !near))
+		ret = medio_error_set(err, ENOENT,
+			"driver %s is not loaded: 'modprobe %s' loads it", driver, driver);
+	else
+		ret = medio_error_set(err, ENOENT, "no driver %s is loaded%s%s%s%s", driver,
+			available ? "" : ", and this kernel has no module of that name",
+			near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 	medio_strv_free(&names);
 	return ret;
 }
