@@ -178,32 +178,36 @@ static int compare(const void *a_, const void *b_, void *order_)
 	return ret ? ret : strcmp(a->uuid, b->uuid);
 }
 
+/* A row's number, and what it is to be found by. */
+struct by_pid {
+	int64_t pid;
+	unsigned row;
+};
+
 static int compare_pid(const void *a_, const void *b_)
 {
-	const struct medio_top_row *const *a = a_, *const *b = b_;
-	int64_t x = (*a)->pid, y = (*b)->pid;
+	const struct by_pid *a = a_, *b = b_;
 
-	if (x != y)
-		return x < y ? -1 : 1;
-	return *a < *b ? -1 : *a > *b;
+	if (a->pid != b->pid)
+		return a->pid < b->pid ? -1 : 1;
+	return a->row < b->row ? -1 : a->row > b->row;
 }
 
 /* What a shared worker uses is shown with the first of its instances. */
 static void mark_first(struct medio_top_row *rows, unsigned count)
 {
-	_cleanup_free_ struct medio_top_row **by_pid = calloc(
-		count + 1, sizeof(struct medio_top_row *));
+	_cleanup_free_ struct by_pid *by_pid = calloc(count + 1, sizeof(*by_pid));
 
 	for (unsigned i = 0; i < count; i++) {
 		rows[i].first = true;
 		if (by_pid)
-			by_pid[i] = &rows[i];
+			by_pid[i] = (struct by_pid){ rows[i].pid, i };
 	}
 	if (!by_pid)
 		return;
 	qsort(by_pid, count, sizeof(*by_pid), compare_pid);
 	for (unsigned i = 1; i < count; i++)
-		by_pid[i]->first = !by_pid[i]->pid || by_pid[i]->pid != by_pid[i - 1]->pid;
+		rows[by_pid[i].row].first = !by_pid[i].pid || by_pid[i].pid != by_pid[i - 1].pid;
 }
 
 void medio_top_sort(struct medio_top_row *rows, unsigned count, unsigned column, bool reverse)

@@ -271,7 +271,9 @@ static int check(
 	if (def->names.count > MAX_ATTRS)
 		return medio_error_set(
 			err, EINVAL, "a definition has at most %d attributes", MAX_ATTRS);
-	for (unsigned i = 0; i < def->names.count; i++) {
+	/* Both lists are as long, and there or not. */
+	unsigned count = def->names.items && def->values.items ? def->names.count : 0;
+	for (unsigned i = 0; i < count; i++) {
 		int ret = medio_request_check_attr(
 			type, def->names.items[i], def->values.items[i], err);
 		if (ret)

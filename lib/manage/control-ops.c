@@ -239,7 +239,7 @@ static void op_stop(struct medio_request *request)
 /* What was read, without the newline that sysfs has. */
 static struct json_object *value_of(ssize_t ret, const char *text)
 {
-	if (ret < 0)
+	if (ret < 0 || !text)
 		return NULL;
 	while (ret > 0 && text[ret - 1] == '\n')
 		ret--;

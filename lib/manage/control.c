@@ -171,7 +171,7 @@ static void handle(struct medio_connection *conn, const char *line, size_t len)
 	conn->request = request;
 	int ret = line ? medio_request_parse(line, len, &request->json, &request->op, &err)
 		       : medio_error_set(&err, EMSGSIZE, "a line has at most %d bytes", MAX_LINE);
-	if (ret)
+	if (ret || !request->op)
 		medio_request_error(request, ret, err);
 	else if (!medio_policy_allows(&control->manager->policy, &conn->who, request->op->right, 0))
 		refuse(request);
