@@ -117,7 +117,7 @@ static int read_records(struct medio_manager *m, struct found *found, struct med
 static int meet(struct medio_manager *m, const char *name, struct found *found)
 {
 	struct medio_process **slot = grow(
-		(void **)&found->processes, found->nprocesses, sizeof(*found->processes));
+		(void **)&found->processes, found->nprocesses, sizeof(struct medio_process *));
 	struct medio_error *err = NULL;
 	char path[PATH_MAX];
 
@@ -160,7 +160,7 @@ static int meet_all(struct medio_manager *m, struct found *found, struct medio_e
 	}
 	closedir(dir);
 	if (found->nprocesses)
-		qsort(found->processes, found->nprocesses, sizeof(*found->processes), by_name);
+		qsort(found->processes, found->nprocesses, sizeof(struct medio_process *), by_name);
 	return ret ? medio_error_set(err, -ret, "%s", strerror(-ret)) : 0;
 }
 
@@ -170,9 +170,9 @@ static struct medio_process *find_process(const struct found *found, const char 
 
 	if (!name || !found->nprocesses || strlen(name) >= sizeof(key.name))
 		return NULL;
-	strcpy(key.name, name);
+	snprintf(key.name, sizeof(key.name), "%s", name);
 	struct medio_process **process = bsearch(
-		&at, found->processes, found->nprocesses, sizeof(*found->processes), by_name);
+		&at, found->processes, found->nprocesses, sizeof(struct medio_process *), by_name);
 	return process ? *process : NULL;
 }
 

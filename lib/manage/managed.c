@@ -518,11 +518,9 @@ struct attr_call {
 	void *opaque;
 };
 
-static int attr_call(struct medio_mdev *mdev, struct medio_wire_msg *msg, const char *name,
+static int attr_call(struct medio_managed *inst, struct medio_wire_msg msg, const char *name,
 	medio_mdev_attr_done *done, void *opaque)
 {
-	struct medio_managed *inst = medio_mdev_data(mdev);
-
 	if (!inst->run)
 		return -ENODEV;
 	if (inst->num_attrs >= ATTRS_MAX)
@@ -531,14 +529,14 @@ static int attr_call(struct medio_mdev *mdev, struct medio_wire_msg *msg, const 
 	if (!call)
 		return -ENOMEM;
 	call->cookie = ++inst->manager->workers->cookie;
-	call->show = msg->kind == MEDIO_WIRE_ATTR_SHOW;
+	call->show = msg.kind == MEDIO_WIRE_ATTR_SHOW;
 	call->done = done;
 	call->opaque = opaque;
-	msg->cookie = call->cookie;
-	msg->strings = &name;
-	msg->nstrings = 1;
-	memcpy(msg->uuid, inst->run->uuid, sizeof(msg->uuid));
-	int ret = medio_process_send(inst->run->process, msg);
+	msg.cookie = call->cookie;
+	msg.strings = &name;
+	msg.nstrings = 1;
+	memcpy(msg.uuid, inst->run->uuid, sizeof(msg.uuid));
+	int ret = medio_process_send(inst->run->process, &msg);
 	if (ret) {
 		free(call);
 		return ret == -EMSGSIZE ? -E2BIG : ret;
@@ -551,17 +549,21 @@ static int attr_call(struct medio_mdev *mdev, struct medio_wire_msg *msg, const 
 static int worker_attr_show(struct medio_mdev *mdev, const struct medio_attr *attr,
 	medio_mdev_attr_done *done, void *opaque)
 {
-	struct medio_wire_msg msg = { .kind = MEDIO_WIRE_ATTR_SHOW };
+	const struct medio_wire_msg msg = { .kind = MEDIO_WIRE_ATTR_SHOW };
 
-	return attr_call(mdev, &msg, attr->name, done, opaque);
+	return attr_call(medio_mdev_data(mdev), msg, attr->name, done, opaque);
 }
 
 static int worker_attr_store(struct medio_mdev *mdev, const struct medio_attr *attr,
 	const char *text, size_t size, medio_mdev_attr_done *done, void *opaque)
 {
-	struct medio_wire_msg msg = { .kind = MEDIO_WIRE_ATTR_STORE, .data = text, .size = size };
+	const struct medio_wire_msg msg = {
+		.kind = MEDIO_WIRE_ATTR_STORE,
+		.data = text,
+		.size = size,
+	};
 
-	return attr_call(mdev, &msg, attr->name, done, opaque);
+	return attr_call(medio_mdev_data(mdev), msg, attr->name, done, opaque);
 }
 
 static void attr_done(

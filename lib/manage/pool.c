@@ -2,6 +2,7 @@
 /* Which worker an instance gets: a spare of its own, or one that it shares. */
 #include "manage/process.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,7 @@ int medio_process_take(struct medio_workers *workers, const struct medio_process
 		int ret = fresh(workers, need, &process, err);
 		if (ret)
 			return ret;
+		assert(process);
 	}
 	*slot = slot_find(process);
 	slot_take(process, *slot);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,7 +206,7 @@ static void on_pid(void *opaque, uint32_t events)
 	medio_process_bury(process, end.event, end.words);
 }
 
-/* ---- Birth ---------------------------------------------------------------------------------------- */
+/* ---- Record and socket ----------------------------------------------------------------------------- */
 
 static struct medio_process *process_new(struct medio_workers *workers)
 {
@@ -251,8 +252,18 @@ static int make_socket(
 	return medio_steal_fd(fd);
 }
 
+/* ---- The program -------------------------------------------------------------------------------- */
+
+#define CHILD_STACK 65536
+
+/* What a child needs; what it tells is failed, an errno. */
+struct exec {
+	const char *program;
+	int sock, failed;
+};
+
 /* What we catch or ignore is not for a worker. */
-static void default_signals(void)
+__attribute__((no_sanitize("address"))) static void default_signals(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	sigset_t none;
@@ -263,51 +274,58 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* In the child, whose memory is ours: what it writes to is failed alone. */
-static void become_worker(const char *program, int sock, volatile int *failed)
+/*
+ * The program, with sock as its descriptor 3 and no other but standard error. In a session of its
+ * own: what is typed at mediod's terminal is not for it. Runs on our memory, while we wait.
+ */
+__attribute__((no_sanitize("address"))) static int become_worker(void *opaque)
 {
-	char *argv[] = { (char *)program, NULL };
+	struct exec *exec = opaque;
+	char *argv[] = { (char *)exec->program, NULL };
+	int sock = exec->sock;
 
 	int null = open("/dev/null", O_RDWR);
 	/* It listens itself: so who connects later is told its pid (SO_PEERCRED), and not ours. */
 	if (null < 0 || listen(sock, 8) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 		dup2(sock, 3) < 0) {
-		*failed = errno;
-		return;
+		exec->failed = errno;
+		_exit(127);
 	}
 	if (sock == 3)
 		fcntl(3, F_SETFD, 0);
 	close_range(4, ~0u, 0);
 	setsid();
 	default_signals();
-	execve(program, argv, environ);
-	*failed = errno;
+	execve(exec->program, argv, environ);
+	exec->failed = errno;
+	_exit(127);
 }
 
-/*
- * The program, with sock as its descriptor 3 and no other but standard error. In a session of its
- * own: what is typed at mediod's terminal is not for it. vfork() does not copy our page tables, which
- * grow with the number of instances.
- */
+/* As posix_spawn() does it, which has no listen(): our page tables, which grow with the number of
+ * instances, are not copied. */
 static int exec_worker(const char *program, int sock, pid_t *pid)
 {
-	volatile int failed = 0;
+	struct exec exec = { .program = program, .sock = sock };
 	sigset_t all, before;
 
+	char *stack = mmap(NULL, CHILD_STACK, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED)
+		return -errno;
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
-	pid_t child = vfork(); /* NOLINT(clang-analyzer-security.insecureAPI.vfork) */
-	if (child == 0) {
-		become_worker(program, sock, &failed);
-		_exit(127);
-	}
-	int ret = child < 0 ? -errno : -failed;
+	pid_t child = clone(
+		become_worker, stack + CHILD_STACK, CLONE_VM | CLONE_VFORK | SIGCHLD, &exec);
+	int ret = child < 0 ? -errno : -exec.failed;
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (child > 0 && failed)
+	munmap(stack, CHILD_STACK);
+	if (child > 0 && ret)
 		waitpid(child, NULL, 0);
 	*pid = child;
 	return ret;
 }
+
+/* ---- Birth ---------------------------------------------------------------------------------------- */
 
 /* Not waiting: it listens already, or never will. */
 static int connect_worker(struct medio_process *process, const struct sockaddr_un *addr)
@@ -446,7 +464,7 @@ int medio_process_meet(struct medio_workers *workers, const char *name, struct m
 			process_free(process);
 		return medio_error_set(err, ENOMEM, "out of memory");
 	}
-	strcpy(process->name, name);
+	snprintf(process->name, sizeof(process->name), "%s", name);
 	process->state = MEDIO_PROCESS_ADOPTING;
 	ret = connect_worker(process, &addr);
 	if (!ret) {

@@ -127,7 +127,7 @@ static int get_restart(struct json_object *from, int *out, struct medio_error **
 static int get_numbers(
 	struct json_object *from, struct medio_record *record, struct medio_error **err)
 {
-	int64_t group, uid, gid, mode, created;
+	int64_t group = 0, uid = 0, gid = 0, mode = 0, created = 0;
 
 	int ret = get_number(from, "group", 0, GROUPS_MAX, &group, err);
 	if (!ret)

@@ -348,7 +348,7 @@ static void on_log(struct medio_process *process, const struct medio_wire_msg *m
 		return;
 	clean(msg->strings[0], line, sizeof(line));
 	medio_uuid_format(msg->uuid, who);
-	if (memcmp(msg->uuid, nobody, sizeof(nobody)))
+	if (memcmp(msg->uuid, nobody, sizeof(nobody)) != 0)
 		medio_manager_log(process->workers->manager, level, "%s: %s", who, line);
 	else
 		medio_manager_log(
