@@ -84,6 +84,31 @@ static void check_blockers(const struct medio_host_group *group, const char *sub
 	advise(group, &bridges, &others, findings);
 }
 
+static bool is_known(const struct medio_findings *findings, const char *subject)
+{
+	for (unsigned i = 0; i < findings->count; i++)
+		if (!strcmp(findings->items[i].subject, subject))
+			return true;
+	return false;
+}
+
+/* One of its files is enough: a kernel may have groups, or devices by themselves, or both. */
+static void check_nodes(const struct medio_host *host, const struct medio_host_device *dev,
+	struct medio_findings *findings)
+{
+	struct medio_strv nodes = { 0 };
+	bool some = false;
+
+	findings->failed |= medio_host_device_nodes(host, dev, &nodes) != 0;
+	for (unsigned i = 0; i < nodes.count; i++)
+		some |= medio_host_exists(host, "%s", nodes.items[i]);
+	/* Devices of a group share its file. */
+	for (unsigned i = 0; i < nodes.count; i++)
+		if (!is_known(findings, nodes.items[i]))
+			medio_check_node(host, nodes.items[i], !some, findings);
+	medio_strv_free(&nodes);
+}
+
 static void check_viable(const struct medio_host *host, const struct medio_host_group *group,
 	const char *subject, struct medio_findings *findings)
 {
@@ -91,20 +116,9 @@ static void check_viable(const struct medio_host *host, const struct medio_host_
 		return;
 	medio_findings_add(findings, MEDIO_FINDING_OK, TOPIC, subject, "viable: VFIO can open it");
 	for (unsigned i = 0; i < group->count; i++) {
-		struct medio_strv nodes = { 0 };
 		const struct medio_host_device *dev = &group->devices[i];
-		if (!dev->pci || medio_driver_kind(dev->driver) != MEDIO_DRIVER_VFIO)
-			continue;
-		findings->failed |= medio_host_device_nodes(host, dev, &nodes) != 0;
-		for (unsigned n = 0; n < nodes.count; n++) {
-			bool seen = false;
-			/* Devices of a group share its file. */
-			for (unsigned f = 0; f < findings->count && !seen; f++)
-				seen = !strcmp(findings->items[f].subject, nodes.items[n]);
-			if (!seen)
-				medio_check_node(host, nodes.items[n], true, findings);
-		}
-		medio_strv_free(&nodes);
+		if (dev->pci && medio_driver_kind(dev->driver) == MEDIO_DRIVER_VFIO)
+			check_nodes(host, dev, findings);
 	}
 }
 

@@ -53,7 +53,7 @@ int medio_host_find(const struct medio_host *host, const char *text, char name[M
 	if (ret == 0) {
 		medio_bdf_format(&bdf, known);
 		if (medio_host_exists(host, MEDIO_PCI_DEVICES "/%s", known)) {
-			strcpy(name, known);
+			memcpy(name, known, sizeof(known));
 			return 0;
 		}
 		text = known;

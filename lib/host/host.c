@@ -202,9 +202,10 @@ int medio_host_link(const struct medio_host *host, char *buf, size_t size, const
 		return ret;
 	const char *slash = strrchr(target, '/');
 	const char *name = slash ? slash + 1 : target;
-	if (strlen(name) >= size)
+	size_t len = strlen(name);
+	if (len >= size)
 		return -ENAMETOOLONG;
-	strcpy(buf, name);
+	memcpy(buf, name, len + 1);
 	return 0;
 }
 

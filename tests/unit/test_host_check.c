@@ -46,6 +46,16 @@ static void expect(struct machine *m, check_fn *check, enum medio_finding_level 
 	medio_findings_fini(&findings);
 }
 
+static void expect_not(
+	struct machine *m, check_fn *check, enum medio_finding_level level, const char *topic)
+{
+	struct medio_findings findings = { 0 };
+
+	check(&m->host, &findings);
+	assert_false(has(&findings, level, topic, NULL, NULL));
+	medio_findings_fini(&findings);
+}
+
 static void expect_none(struct machine *m, check_fn *check, const char *topic)
 {
 	struct medio_findings findings = { 0 };
@@ -226,6 +236,19 @@ static void a_viable_group_is_looked_at_for_its_file(void **state)
 	expect(m, medio_check_machine, OK, "permission", "can be opened", NULL);
 }
 
+static void a_kernel_without_groups_has_a_file_of_the_device(void **state)
+{
+	struct machine *m = *state;
+
+	machine_device(m, NIC, 0x020000, 7, "vfio-pci");
+	machine_file(m, "", "/sys/bus/pci/devices/" NIC "/vfio-dev/vfio0/dev");
+	machine_file(m, "", "/dev/vfio/devices/vfio0");
+	expect(m, medio_check_machine, OK, "permission", "can be opened", NULL);
+	expect_not(m, medio_check_machine, PROBLEM, "permission");
+	m->denied = -EACCES;
+	expect(m, medio_check_machine, PROBLEM, "permission", "may not open", "devices/vfio0");
+}
+
 static void uio_under_a_translating_iommu_is_a_problem(void **state)
 {
 	struct machine *m = *state;
@@ -282,6 +305,7 @@ int main(void)
 		MACHINE_TEST(a_bridge_in_the_way_is_told_apart),
 		MACHINE_TEST(slots_that_share_a_group_point_at_acs),
 		MACHINE_TEST(a_viable_group_is_looked_at_for_its_file),
+		MACHINE_TEST(a_kernel_without_groups_has_a_file_of_the_device),
 		MACHINE_TEST(uio_under_a_translating_iommu_is_a_problem),
 		MACHINE_TEST(an_override_left_behind_is_found),
 		MACHINE_TEST(a_function_of_a_device_on_vfio_wants_a_token),

@@ -3,6 +3,7 @@
 #include "test_host_root.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <medio/error.h>
@@ -72,17 +73,15 @@ static void the_writes_foretold_are_those_made(void **state)
 {
 	struct machine *m = *state;
 	struct medio_move_write writes[MEDIO_MOVE_WRITES];
-	char told[1024] = "";
+	char told[1024];
+	size_t len = 0;
 
 	two_cards(m);
 	struct medio_move move = move_to(m, NIC, "vfio-pci");
 	unsigned count = medio_move_writes(&move, writes);
-	for (unsigned i = 0; i < count; i++) {
-		strcat(told, writes[i].path);
-		strcat(told, "=");
-		strcat(told, writes[i].text);
-		strcat(told, "\n");
-	}
+	for (unsigned i = 0; i < count; i++)
+		len += (size_t)snprintf(
+			told + len, sizeof(told) - len, "%s=%s\n", writes[i].path, writes[i].text);
 	assert_int_equal(run(m, &move, 1, ""), 0);
 	assert_string_equal(m->log, told);
 }

@@ -12,16 +12,10 @@
 
 /* ---- Files ------------------------------------------------------------------------------------- */
 
-/* A path of the machine as one of ours, its folders made. */
-static void full_path(struct machine *m, char full[PATH_MAX], const char *fmt, va_list ap)
-	__attribute__((format(printf, 3, 0)));
-
-static void full_path(struct machine *m, char full[PATH_MAX], const char *fmt, va_list ap)
+/* Make the folders above a file. */
+static void make_folders(char full[PATH_MAX], size_t root)
 {
-	int n = snprintf(full, PATH_MAX, "%s", m->root);
-
-	vsnprintf(full + n, (size_t)(PATH_MAX - n), fmt, ap);
-	for (char *slash = strchr(full + n + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+	for (char *slash = strchr(full + root + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = 0;
 		mkdir(full, 0755);
 		*slash = '/';
@@ -31,11 +25,13 @@ static void full_path(struct machine *m, char full[PATH_MAX], const char *fmt, v
 void machine_file(struct machine *m, const char *text, const char *path, ...)
 {
 	char full[PATH_MAX];
+	size_t root = (size_t)snprintf(full, sizeof(full), "%s", m->root);
 	va_list ap;
 
 	va_start(ap, path);
-	full_path(m, full, path, ap);
+	vsnprintf(full + root, sizeof(full) - root, path, ap);
 	va_end(ap);
+	make_folders(full, root);
 	FILE *file = fopen(full, "we");
 	assert_non_null(file);
 	fputs(text, file);
@@ -45,11 +41,13 @@ void machine_file(struct machine *m, const char *text, const char *path, ...)
 void machine_link(struct machine *m, const char *target, const char *path, ...)
 {
 	char full[PATH_MAX];
+	size_t root = (size_t)snprintf(full, sizeof(full), "%s", m->root);
 	va_list ap;
 
 	va_start(ap, path);
-	full_path(m, full, path, ap);
+	vsnprintf(full + root, sizeof(full) - root, path, ap);
 	va_end(ap);
+	make_folders(full, root);
 	unlink(full);
 	assert_int_equal(symlink(target, full), 0);
 }
