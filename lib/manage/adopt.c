@@ -224,10 +224,13 @@ int medio_managed_adopt(struct medio_manager *m, struct medio_error **err)
 		const struct medio_record *record = &found.records[i];
 		struct medio_error *why = NULL;
 		if (create_again(m, record, &found, &why)) {
-			medio_manager_log(m, MEDIO_LOG_ERROR, "%s cannot be taken over: %s",
-				record->uuid, medio_error_text(why));
+			/* What was given cannot be lost by another configuration. */
+			medio_manager_log(m, MEDIO_LOG_ERROR,
+				"%s is left as it is, with its worker: %s; start mediod with a "
+				"parent that has room for it, or remove %s/%s",
+				record->uuid, medio_error_text(why), m->places.runtime,
+				record->uuid);
 			medio_error_free(why);
-			medio_managed_remove_folder(m, record->uuid);
 			continue;
 		}
 		count++;
@@ -309,12 +312,26 @@ static bool is_listener(int fd, const char *path)
 	return fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
 }
 
+/* One that could not be made an instance again, see medio_managed_adopt(). */
+static bool has_record(const struct medio_manager *m, const uint8_t *uuid)
+{
+	char text[MEDIO_UUID_TEXT], path[PATH_MAX];
+
+	medio_uuid_format(uuid, text);
+	snprintf(path, sizeof(path), "%s/%s/instance.json", m->places.runtime, text);
+	return access(path, F_OK) == 0;
+}
+
 static bool on_instance(struct medio_process *process, struct medio_wire_msg *msg)
 {
 	struct medio_managed *inst = medio_managed_find(process->workers->manager, msg->uuid);
 
 	if (medio_process_claim(process, msg->value))
 		return false;
+	if (!inst && has_record(process->workers->manager, msg->uuid)) {
+		process->count++; /* never given back: it is not ours, but it is busy */
+		return true;
+	}
 	if (!inst || inst->awaited != process) {
 		medio_run_stop_stranger(process, msg->uuid, msg->value);
 		return true;
