@@ -22,7 +22,8 @@ static void on_signal(int number)
 void medio_tool_host_catch(struct medio_host *host)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	/* No SA_RESTART: what waits must end. */
+	struct sigaction action = { .sa_handler = on_signal };
 
 	sigemptyset(&action.sa_mask);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)

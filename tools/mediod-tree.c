@@ -81,14 +81,14 @@ static int tree_attr_store(void *opaque, const struct medio_tree_caller *caller,
 	return medio_attr_store(mdev, &who, path, text, size, done, done_opaque);
 }
 
-/* The policy as owner, group and mode. An instance's files are its owner's. */
+/* The policy as owner, group and mode. An instance's files are its owner's alone. */
 static void tree_access(void *opaque, const struct medio_parent *parent,
 	const struct medio_mdev *mdev, struct medio_tree_access *access)
 {
 	const struct medio_daemon *d = opaque;
 	const struct medio_policy *policy = &d->manager.policy;
 	const struct medio_managed *inst = mdev ? medio_managed_of(mdev) : NULL;
-	bool group = policy->group != (gid_t)-1;
+	bool group = !inst && policy->group != (gid_t)-1;
 
 	(void)parent;
 	access->uid = inst ? inst->uid : policy->uid;
@@ -133,6 +133,14 @@ static const struct medio_tree_ops ops = {
 	.gone = tree_gone,
 };
 
+/* An instance that went by another way than the tree is gone from it, too, when that is told. */
+static void settle(void *opaque, medio_mdev_done *done, void *done_opaque)
+{
+	struct medio_daemon *d = opaque;
+
+	medio_tree_settle(d->tree, done, done_opaque);
+}
+
 int medio_daemon_mount_tree(struct medio_daemon *d, struct medio_error **err)
 {
 	struct medio_error *why = NULL;
@@ -153,6 +161,9 @@ int medio_daemon_mount_tree(struct medio_daemon *d, struct medio_error **err)
 		medio_manager_log(&d->manager, MEDIO_LOG_WARN,
 			"goes on without a tree, the control socket does all: %s",
 			why ? medio_error_text(why) : strerror(-ret));
+	} else {
+		d->manager.settle = settle;
+		d->manager.settle_opaque = d;
 	}
 	medio_error_free(why);
 	return 0;
@@ -160,6 +171,7 @@ int medio_daemon_mount_tree(struct medio_daemon *d, struct medio_error **err)
 
 void medio_daemon_free_tree(struct medio_daemon *d)
 {
+	d->manager.settle = NULL;
 	if (d->tree) {
 		medio_tree_free(d->tree);
 		if (d->tree_dir)

@@ -36,7 +36,7 @@ static const struct medio_option options[] = {
 		"Configuration file, which must be there; /etc/medio/mediod.conf for root, else "
 		"$XDG_CONFIG_HOME/medio/mediod.conf, if there is one" },
 	{ "group", 'g', MEDIO_OPTION_STRING, OPTION(group), "GROUP",
-		"Members of this group may create instances, and remove anybody's" },
+		"Members of this group may create instances, which are then theirs" },
 	{ "metrics", 'm', MEDIO_OPTION_STRING, OPTION(metrics), "WHERE",
 		"Serve OpenMetrics at unix:PATH, or on this machine's own address at PORT, "
 		"127.0.0.1:PORT or [::1]:PORT" },

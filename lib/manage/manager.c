@@ -316,6 +316,15 @@ struct removal {
 	char uuid[MEDIO_UUID_TEXT], who[64];
 };
 
+static void tell_removed(void *opaque, int ret)
+{
+	struct removal *removal = opaque;
+
+	if (removal->done)
+		removal->done(removal->opaque, ret);
+	free(removal);
+}
+
 static void on_removed(void *opaque, int ret)
 {
 	struct removal *removal = opaque;
@@ -326,9 +335,10 @@ static void on_removed(void *opaque, int ret)
 	else
 		medio_manager_log(removal->m, MEDIO_LOG_INFO, "%s is gone, removed by %s",
 			removal->uuid, removal->who);
-	if (removal->done)
-		removal->done(removal->opaque, ret);
-	free(removal);
+	if (!ret && removal->m->settle)
+		removal->m->settle(removal->m->settle_opaque, tell_removed, removal);
+	else
+		tell_removed(removal, ret);
 }
 
 /* It is going already, and its user is asked: no more asking. */

@@ -47,6 +47,10 @@ struct medio_manager {
 	unsigned spares; /* workers kept ready */
 	bool leaving;	 /* mediod ends and its workers stay: let nothing go */
 	int lock;	 /* RUNTIME/lock: one mediod in a folder */
+	/* An instance has gone by medio_manager_remove(): who asked is told from done, which is to be
+	 * called once. For a tree whose names the kernel remembers. NULL: told at once. */
+	void (*settle)(void *opaque, medio_mdev_done *done, void *done_opaque);
+	void *settle_opaque;
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);
 	void *log_opaque;
 };
