@@ -176,6 +176,8 @@ static int run(const struct medio_host *host, struct medio_move *move, struct me
 			return stopped(move, err);
 		move->begun = true;
 		int ret = write_text(host, writes[i].path, writes[i].text);
+		if (ret == -EINTR)
+			return stopped(move, err);
 		if (ret)
 			return explain_write(move, &writes[i], ret, err);
 	}

@@ -168,6 +168,30 @@ expect 1 'e1000e has the device instead of vfio-pci' bind 01:00.0
 	failed=1
 }
 
+# Interrupted while the kernel takes its time: undone too.
+rm "$pci/drivers_probe"
+mkfifo "$pci/drivers_probe"
+"$medio" bind --root "$root" 01:00.0 >"$work/out" 2>&1 &
+pid=$!
+until grep -q vfio-pci "$pci/devices/0000:01:00.0/driver_override"; do
+	kill -0 "$pid" || break
+done
+# The first may come just before it begins to wait.
+while kill -INT "$pid" 2>/dev/null; do
+	sleep 0.01
+done
+wait "$pid"
+got=$?
+if [ "$got" != 1 ] || ! grep -q 'interrupted' "$work/out" ||
+	! grep -q 'as it was before' "$work/out" ||
+	[ -n "$(cat "$pci/devices/0000:01:00.0/driver_override")" ]; then
+	echo "interrupted, bind gave $got:"
+	cat "$work/out"
+	failed=1
+fi
+rm "$pci/drivers_probe"
+: >"$pci/drivers_probe"
+
 # ---- Virtual functions ------------------------------------------------------------------------------------
 
 unchanged 3 'no SR-IOV' sriov 02:00.0

@@ -69,7 +69,7 @@ static void functions_of_one_slot_are_not_several(void **state)
 	assert_false(medio_host_group_spans_slots(&group));
 	assert_true(medio_host_group_translates(&group));
 	medio_host_group_fini(&group);
-	machine_device(m, "0000:02:00.0", 0x010802, 7, "nvme");
+	machine_device(m, "0000:01:01.0", 0x010802, 7, "nvme");
 	machine_file(m, "identity\n", "/sys/kernel/iommu_groups/7/type");
 	assert_int_equal(medio_host_group_load(&m->host, 7, &group), 0);
 	assert_true(medio_host_group_spans_slots(&group));
