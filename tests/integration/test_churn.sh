@@ -172,6 +172,7 @@ succeeds_killed() {
 		pids[$uuid]=$(cat "$tree/bus/mdev/devices/$uuid/medio/pid")
 	done
 	check "one has a client" client_comes "$(uuids 105 1)"
+	: >"$work/made"
 	python3 "$churn" "$run" load mtty-1 2000 5000 "$writers" >>"$work/made" 2>&1 &
 	load=$!
 	settles enough_made
