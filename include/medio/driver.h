@@ -15,10 +15,13 @@
  *
  *     vfio-user:/path   a vfio-user server's socket; a path with a '/' in it means the same
  *     local:TYPE[,name=value…]  a device in this process, see <medio/local.h>
- *     vfio:0000:01:00.0, iommufd:…, uio:uio0, an instance's UUID
+ *     vfio:0000:01:00.0 a PCI device bound to vfio-pci, by its IOMMU group
+ *     vfio:UUID         a mediated device of the kernel's
+ *     iommufd:0000:01:00.0, uio:uio0, an instance's UUID
  *                       known names, answered with -ENOTSUP by this version
  *
- * Threads: one thread at a time uses a card. A program may have many cards, each on its thread.
+ * Threads: one thread at a time uses a card. A program may have many cards, each on its thread; cards
+ * that share a container share a thread.
  *
  * Errors: functions return 0 or a negative errno; out-parameters come last and are written on
  * success only. Besides those at each function, every call that talks to the card can return:
@@ -43,6 +46,7 @@ extern "C" {
 #endif
 
 struct medio_card;
+struct medio_container;
 
 /* Region indexes, as VFIO numbers them (linux/vfio.h, VFIO_PCI_*_REGION_INDEX). */
 enum {
@@ -68,6 +72,10 @@ struct medio_card_options {
 	unsigned timeout_ms;	/* longest wait for an answer; 0: 5000 */
 	uint32_t max_data_xfer; /* bytes in one message, 4096 to 64 MiB; 0: 1 MiB */
 	bool poll;		/* spin for answers instead of sleeping: latency for a core */
+	/* The card shares its DMA mappings with the other cards of this one. NULL: has its own. */
+	struct medio_container *container;
+	/* vfio: a UUID, the secret that the driver of a virtual function's parent has set. */
+	const char *vf_token;
 };
 
 /*
@@ -79,6 +87,14 @@ struct medio_card_options {
  *   -ENOENT, -ECONNREFUSED, -EACCES  no such socket, nobody serves there, not allowed
  *   -EBUSY         the server has a client already
  *   -ENOMEM, -EMFILE
+ * and of a device of the kernel's:
+ *   -ENODEV        no such device, or it is not bound to vfio-pci (`medio bind` does that)
+ *   -ENOTSUP       it has no IOMMU, or the kernel lacks what the backend needs
+ *   -EPERM         its IOMMU group is not viable (the words name who is in the way), or interrupts are
+ *                  not remapped
+ *   -EBUSY         its group is open elsewhere
+ *   -EACCES        not allowed to open the group's file, or the VF's token is missing or wrong
+ *   -EINVAL        the container's mappings are out of the device's reach
  */
 MEDIO_API int medio_card_open(const char *uri, const struct medio_card_options *opts,
 	struct medio_card **out, struct medio_error **err);
@@ -206,13 +222,31 @@ MEDIO_API int medio_card_doorbells(
 
 /* ---- DMA --------------------------------------------------------------------------------------- */
 
-enum { MEDIO_CARD_DMA_READ = 1, MEDIO_CARD_DMA_WRITE = 2 }; /* what the device may do */
+/*
+ * Cards opened with the same container see the same memory at the same addresses: what is mapped for
+ * one is mapped for all, also for those that join later. It works across backends. A container ends
+ * when it is freed and its last card is closed; its mappings then too.
+ */
+MEDIO_API int medio_container_new(struct medio_container **out);	/* -ENOMEM */
+MEDIO_API void medio_container_free(struct medio_container *container); /* NULL is allowed */
+
+/* What the device may do, and how memory for it is made. */
+enum {
+	MEDIO_CARD_DMA_READ = 1,
+	MEDIO_CARD_DMA_WRITE = 2,
+	MEDIO_CARD_DMA_HUGE = 0x10,	/* alloc: huge pages of 2 MiB, or -ENOMEM */
+	MEDIO_CARD_DMA_HUGE_TRY = 0x20, /* alloc: huge pages if there are enough, else others */
+	MEDIO_CARD_DMA_IDENTITY = 0x40, /* _any: the iova is the address in this program */
+};
 
 /*
  * Let the device reach memory at I/O virtual addresses [iova, iova + size). iova, size and offset
- * are multiples of 4096; prot is one or both of MEDIO_CARD_DMA_*. -EINVAL: one of these is not so,
- * or the range wraps; -EEXIST: it overlaps a mapping; -ENOSPC: more mappings than the other side
- * takes.
+ * are multiples of 4096; prot is one or both of MEDIO_CARD_DMA_READ and _WRITE, and flags where said.
+ * -EINVAL: one of these is not so, the range wraps, or it is out of the device's reach (the IOMMU's
+ * aperture, the window of interrupts, the device's mask; see medio_card_get_dma_info()); -EEXIST: it
+ * overlaps a mapping; -ENOSPC: more mappings than the other side takes; -ENOMEM: also, more memory
+ * than this process may lock (the words name limit and need); -ENOTSUP: the card cannot do DMA.
+ * After a failure nothing is mapped, and the addresses are free.
  *
  * map_fd:  memory of a file (memfd, hugetlbfs), from offset; must lie inside the file (-EINVAL).
  *          fd stays the caller's and may be closed afterwards.
@@ -226,9 +260,39 @@ MEDIO_API int medio_card_dma_map(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void *ptr);
 MEDIO_API int medio_card_dma_alloc(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void **out);
+/*
+ * The same where the library finds an iova that every device of the container reaches, and says which.
+ * -ENOSPC: also, no addresses are free. Without an IOMMU (uio) these are the only calls that work, on
+ * huge pages.
+ */
+MEDIO_API int medio_card_dma_map_any(
+	struct medio_card *card, uint64_t size, unsigned prot, void *ptr, uint64_t *iova);
+MEDIO_API int medio_card_dma_alloc_any(
+	struct medio_card *card, uint64_t size, unsigned prot, uint64_t *iova, void **out);
 /* Take back every mapping inside [iova, iova + size). -EINVAL: it would cut one in two; -ENOENT:
  * there is none. */
 MEDIO_API int medio_card_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size);
+
+/*
+ * The device puts out addresses of this many bits only, 17 to 64: no mapping is made beyond. -EINVAL:
+ * another number, or nothing would be left; -EEXIST: a mapping is there.
+ */
+MEDIO_API int medio_card_dma_mask(struct medio_card *card, unsigned bits);
+
+struct medio_card_dma_range {
+	uint64_t first, last;
+};
+
+struct medio_card_dma_info {
+	/* What all devices of the container reach; owned by it, until its next call. */
+	const struct medio_card_dma_range *ranges;
+	unsigned num_ranges;
+	uint64_t page_sizes; /* bit n: pages of 2^n bytes */
+	uint64_t max_maps;   /* that many more mappings, UINT64_MAX: nobody says */
+	unsigned num_maps;   /* mappings there are */
+	bool physical;	     /* no IOMMU: an iova is a physical address */
+};
+MEDIO_API void medio_card_get_dma_info(struct medio_card *card, struct medio_card_dma_info *out);
 
 /* ---- Interrupts -------------------------------------------------------------------------------- */
 

@@ -9,7 +9,8 @@
 
 #include <medio/driver.h>
 
-#include "drive/memory.h"
+#include "drive/container.h"
+#include "drive/kernel.h"
 
 #define MEDIO_CARD_MAX_REGIONS 64
 #define MEDIO_CARD_MAX_IRQS    64
@@ -75,9 +76,12 @@ struct medio_backend {
 		size_t count);
 	int (*flush)(struct medio_card *card);
 	/* Tell the device. After map fails nothing is mapped; unmap of whole mappings. */
-	int (*dma_map)(struct medio_card *card, const struct medio_card_mapping *mapping, int fd,
-		uint64_t offset);
+	int (*dma_map)(struct medio_card *card, const struct medio_card_mapping *mapping);
 	int (*dma_unmap)(struct medio_card *card, uint64_t iova, uint64_t size);
+	/* Where mappings can be. NULL: anywhere. */
+	void (*dma_limits)(struct medio_card *card, struct medio_dma_limits *out);
+	/* The only iova at which the device sees size bytes at ptr. NULL: any will do. */
+	int (*dma_place)(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova);
 	/* flags: one of NONE, EVENTFD and one action. fds: count of them with EVENTFD, NULL: take
 	 * all away. start = count = 0 with NONE and TRIGGER disables the index. */
 	int (*irq_set)(struct medio_card *card, unsigned index, uint32_t flags, uint32_t start,
@@ -91,6 +95,7 @@ struct medio_backend {
 	/* A server's requests. NULL: there are none. */
 	int (*fd)(const struct medio_card *card);
 	int (*process)(struct medio_card *card);
+	/* NULL: the backend says what failed by medio_card_say(). */
 	const char *(*words)(const struct medio_card *card);
 };
 
@@ -101,20 +106,37 @@ struct medio_card {
 	struct medio_card_info info;
 	struct medio_card_region_state regions[MEDIO_CARD_MAX_REGIONS];
 	struct medio_card_irq_state irqs[MEDIO_CARD_MAX_IRQS];
-	struct medio_memory memory;
-	/* Words of a failure that the backend did not see; "" if the backend's are newer. */
-	char words[160];
+	const struct medio_kernel *kernel; /* for backends that ask it */
+	struct medio_container *container; /* ours a part of it */
+	struct medio_list member;	   /* of its cards */
+	const void *domain; /* set by open: members with the same one share their mappings */
+	unsigned dma_bits;  /* of addresses the device can put out; 0: 64 */
+	/* Words of a failure that the backend did not see, or said here; "" if its own are newer. */
+	char words[512];
+	bool said;   /* by the backend, in the call that is under way */
 	bool failed; /* some call has failed */
 };
 
 extern const struct medio_backend medio_backend_vfio_user, medio_backend_local;
+extern const struct medio_backend medio_backend_vfio;
 
-/* A card that is not open yet, NULL: out of memory; and its end if it never will be. */
-struct medio_card *medio_card_alloc(const struct medio_backend *backend, const char *uri);
+/* As medio_card_open(), with another kernel than the one that runs us. */
+int medio_card_open_kernel(const struct medio_kernel *kernel, const char *uri,
+	const struct medio_card_options *opts, struct medio_card **out, struct medio_error **err);
+
+/* A card that is not open yet, in container or (NULL) one of its own; NULL: out of memory. And its
+ * end if it never will be. */
+struct medio_card *medio_card_alloc(
+	const struct medio_backend *backend, const char *uri, struct medio_container *container);
 void medio_card_discard(struct medio_card *card);
+/* The backend has opened it: make it a member of its container. A failure is the card's end. */
+int medio_card_join(struct medio_card *card, struct medio_error **err);
 
 /* Say why a call fails: gives -errnum. */
 int medio_card_fail(struct medio_card *card, int errnum, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same for a backend, whose result is passed on by medio_card_result(). */
+int medio_card_say(struct medio_card *card, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Pass a backend's result on, remembering whose words are the latest. */
 int medio_card_result(struct medio_card *card, int ret);

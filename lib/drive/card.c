@@ -21,29 +21,51 @@ static const struct {
 	const struct medio_backend *backend; /* NULL: not in this version */
 } schemes[] = {
 	{ "vfio-user", &medio_backend_vfio_user },
-	{ "vfio", NULL },
+	{ "vfio", &medio_backend_vfio },
 	{ "iommufd", NULL },
 	{ "uio", NULL },
 	{ "local", &medio_backend_local },
 };
+
+static void set_words(struct medio_card *card, const char *fmt, va_list ap)
+	__attribute__((format(printf, 2, 0)));
+
+static void set_words(struct medio_card *card, const char *fmt, va_list ap)
+{
+	vsnprintf(card->words, sizeof(card->words), fmt, ap);
+	card->failed = true;
+}
 
 int medio_card_fail(struct medio_card *card, int errnum, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(card->words, sizeof(card->words), fmt, ap);
+	set_words(card, fmt, ap);
 	va_end(ap);
-	card->failed = true;
+	card->said = false;
+	return -errnum;
+}
+
+int medio_card_say(struct medio_card *card, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	set_words(card, fmt, ap);
+	va_end(ap);
+	card->said = true;
 	return -errnum;
 }
 
 int medio_card_result(struct medio_card *card, int ret)
 {
 	if (ret < 0) {
-		card->words[0] = 0;
+		if (!card->said)
+			card->words[0] = 0;
 		card->failed = true;
 	}
+	card->said = false;
 	return ret;
 }
 
@@ -51,7 +73,7 @@ const char *medio_card_last_error(const struct medio_card *card)
 {
 	if (!card->failed)
 		return "";
-	return card->words[0] ? card->words : card->backend->words(card);
+	return card->words[0] || !card->backend->words ? card->words : card->backend->words(card);
 }
 
 const char *medio_card_uri(const struct medio_card *card)
@@ -100,7 +122,7 @@ static int find_backend(const char *uri, const struct medio_backend **backend, c
 				continue;
 			if (!schemes[i].backend)
 				return medio_error_set(err, ENOTSUP,
-					"%s: %s devices are not in this version; it has vfio-user:/path and local:TYPE",
+					"%s: %s devices are not in this version; it has vfio-user:/path, vfio:BDF and local:TYPE",
 					uri, schemes[i].scheme);
 			*backend = schemes[i].backend;
 			*address = uri + len + 1;
@@ -130,70 +152,6 @@ static int check_options(const struct medio_card_options *opts, struct medio_err
 	return 0;
 }
 
-struct medio_card *medio_card_alloc(const struct medio_backend *backend, const char *uri)
-{
-	struct medio_card *card = calloc(1, sizeof(*card));
-
-	if (!card)
-		return NULL;
-	card->uri = strdup(uri);
-	if (!card->uri) {
-		free(card);
-		return NULL;
-	}
-	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
-		card->regions[i].fd = -1;
-	card->backend = backend;
-	return card;
-}
-
-void medio_card_discard(struct medio_card *card)
-{
-	if (card)
-		free(card->uri);
-	free(card);
-}
-
-static int card_new(const struct medio_backend *backend, const char *uri, const char *address,
-	int fd, const struct medio_card_options *opts, struct medio_card **out,
-	struct medio_error **err)
-{
-	static const struct medio_card_options none;
-	_cleanup_close_ int owned = fd;
-	int ret = check_options(opts ? opts : &none, err);
-
-	if (ret)
-		return ret;
-	if (fd < 0 && !*address)
-		return medio_error_set(err, EINVAL, "%s: the address is empty", uri);
-	struct medio_card *card = medio_card_alloc(backend, uri);
-	if (!card)
-		return medio_error_set(err, ENOMEM, "out of memory");
-	ret = backend->open(card, address, medio_steal_fd(owned), opts ? opts : &none, err);
-	if (ret) {
-		medio_card_discard(card);
-		return ret;
-	}
-	*out = card;
-	return 0;
-}
-
-int medio_card_open(const char *uri, const struct medio_card_options *opts, struct medio_card **out,
-	struct medio_error **err)
-{
-	const struct medio_backend *backend = NULL;
-	const char *address = "";
-	int ret = find_backend(uri, &backend, &address, err);
-
-	return ret ? ret : card_new(backend, uri, address, -1, opts, out, err);
-}
-
-int medio_card_open_fd(int fd, const struct medio_card_options *opts, struct medio_card **out,
-	struct medio_error **err)
-{
-	return card_new(&medio_backend_vfio_user, "vfio-user", "", fd, opts, out, err);
-}
-
 static void region_fini(struct medio_card_region_state *region)
 {
 	for (unsigned i = 0; i < region->num_doorbells; i++)
@@ -205,17 +163,119 @@ static void region_fini(struct medio_card_region_state *region)
 		close(region->fd);
 }
 
+struct medio_card *medio_card_alloc(
+	const struct medio_backend *backend, const char *uri, struct medio_container *container)
+{
+	struct medio_card *card = calloc(1, sizeof(*card));
+
+	if (!card)
+		return NULL;
+	card->uri = strdup(uri);
+	card->container = container ? container : medio_container_alloc();
+	if (!card->uri || !card->container) {
+		free(card->uri);
+		if (!container)
+			medio_container_unref(card->container);
+		free(card);
+		return NULL;
+	}
+	if (container)
+		medio_container_ref(container);
+	medio_list_init(&card->member);
+	card->kernel = &medio_kernel_real;
+	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
+		card->regions[i].fd = -1;
+	card->backend = backend;
+	return card;
+}
+
+void medio_card_discard(struct medio_card *card)
+{
+	if (card) {
+		medio_container_unref(card->container);
+		free(card->uri);
+	}
+	free(card);
+}
+
+/* Let go of an open card. */
+static void let_go(struct medio_card *card)
+{
+	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
+		region_fini(&card->regions[i]);
+	/* The device forgets mappings when the driver goes; they only have to outlive that. */
+	card->backend->close(card);
+	medio_container_leave(card);
+	medio_card_discard(card);
+}
+
+int medio_card_join(struct medio_card *card, struct medio_error **err)
+{
+	int ret = medio_container_join(card);
+
+	if (ret) {
+		medio_error_set(err, -ret, "%s", medio_card_last_error(card));
+		let_go(card);
+	}
+	return ret;
+}
+
+static int card_new(const struct medio_kernel *kernel, const struct medio_backend *backend,
+	const char *uri, const char *address, int fd, const struct medio_card_options *opts,
+	struct medio_card **out, struct medio_error **err)
+{
+	static const struct medio_card_options none;
+	_cleanup_close_ int owned = fd;
+	int ret = check_options(opts ? opts : &none, err);
+
+	if (ret)
+		return ret;
+	if (fd < 0 && !*address)
+		return medio_error_set(err, EINVAL, "%s: the address is empty", uri);
+	struct medio_card *card = medio_card_alloc(backend, uri, opts ? opts->container : NULL);
+	if (!card)
+		return medio_error_set(err, ENOMEM, "out of memory");
+	card->kernel = kernel;
+	ret = backend->open(card, address, medio_steal_fd(owned), opts ? opts : &none, err);
+	if (ret) {
+		medio_card_discard(card);
+		return ret;
+	}
+	ret = medio_card_join(card, err);
+	if (!ret)
+		*out = card;
+	return ret;
+}
+
+int medio_card_open_kernel(const struct medio_kernel *kernel, const char *uri,
+	const struct medio_card_options *opts, struct medio_card **out, struct medio_error **err)
+{
+	const struct medio_backend *backend = NULL;
+	const char *address = "";
+	int ret = find_backend(uri, &backend, &address, err);
+
+	return ret ? ret : card_new(kernel, backend, uri, address, -1, opts, out, err);
+}
+
+int medio_card_open(const char *uri, const struct medio_card_options *opts, struct medio_card **out,
+	struct medio_error **err)
+{
+	return medio_card_open_kernel(&medio_kernel_real, uri, opts, out, err);
+}
+
+int medio_card_open_fd(int fd, const struct medio_card_options *opts, struct medio_card **out,
+	struct medio_error **err)
+{
+	return card_new(
+		&medio_kernel_real, &medio_backend_vfio_user, "vfio-user", "", fd, opts, out, err);
+}
+
 void medio_card_close(struct medio_card *card)
 {
 	if (!card)
 		return;
 	medio_card_irqs_fini(card);
-	/* The device forgets mappings when the driver goes; they only have to outlive that. */
-	card->backend->close(card);
-	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
-		region_fini(&card->regions[i]);
-	medio_memory_fini(&card->memory);
-	medio_card_discard(card);
+	let_go(card);
 }
 
 /* ---- What it has ------------------------------------------------------------------------------- */

@@ -88,7 +88,7 @@ static int on_dma(void *opaque, bool write, uint64_t iova, void *buf, size_t len
 	struct local *local = opaque;
 	struct iovec iov[MAX_PIECES];
 	uint8_t *at = buf;
-	int pieces = medio_memory_pieces(&local->card->memory, iova, len,
+	int pieces = medio_memory_pieces(&local->card->container->memory, iova, len,
 		write ? MEDIO_CARD_DMA_WRITE : MEDIO_CARD_DMA_READ, iov, MAX_PIECES);
 
 	if (pieces < 0)
@@ -228,7 +228,7 @@ static void local_close(struct medio_card *card)
 int medio_card_open_instance(
 	struct medio_instance *inst, struct medio_card **out, struct medio_error **err)
 {
-	struct medio_card *card = medio_card_alloc(&medio_backend_local, "local");
+	struct medio_card *card = medio_card_alloc(&medio_backend_local, "local", NULL);
 	struct local *local = local_alloc(NULL);
 
 	if (!card || !local) {
@@ -243,8 +243,10 @@ int medio_card_open_instance(
 		medio_card_discard(card);
 		return ret;
 	}
-	*out = card;
-	return 0;
+	ret = medio_card_join(card, err);
+	if (!ret)
+		*out = card;
+	return ret;
 }
 
 /* ---- What it has ------------------------------------------------------------------------------- */
@@ -403,13 +405,12 @@ static int quiesce(struct local *local, const char *what)
 	return ret;
 }
 
-static int local_dma_map(
-	struct medio_card *card, const struct medio_card_mapping *mapping, int fd, uint64_t offset)
+static int local_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping)
 {
 	struct local *local = card->backend_state;
 	struct medio_error *err = NULL;
 	int ret = medio_instance_dma_map(local->inst, mapping->iova, mapping->size, mapping->prot,
-		fd, fd < 0 ? 0 : offset, &err);
+		mapping->fd, mapping->fd < 0 ? 0 : mapping->offset, &err);
 
 	if (ret)
 		fail(local, ret, "%s", err ? medio_error_text(err) : strerror(-ret));

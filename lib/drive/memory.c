@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "drive/memory.h"
 
@@ -10,6 +11,8 @@ static void undo(struct medio_card_mapping *mapping)
 {
 	if (mapping->mapped)
 		munmap(mapping->ptr, mapping->size);
+	if (mapping->fd >= 0)
+		close(mapping->fd);
 }
 
 void medio_memory_fini(struct medio_memory *memory)
@@ -60,6 +63,42 @@ int medio_memory_add(struct medio_memory *memory, const struct medio_card_mappin
 	memory->list[at] = *mapping;
 	memory->count++;
 	return 0;
+}
+
+void medio_memory_set_fd(struct medio_memory *memory, uint64_t iova, int fd)
+{
+	memory->list[find(memory, iova)].fd = fd;
+}
+
+void medio_memory_forget(struct medio_memory *memory, uint64_t iova)
+{
+	unsigned at = find(memory, iova);
+
+	memmove(&memory->list[at], &memory->list[at + 1],
+		(memory->count - at - 1) * sizeof(*memory->list));
+	memory->count--;
+}
+
+int medio_memory_gap(const struct medio_memory *memory, uint64_t first, uint64_t last_,
+	uint64_t size, uint64_t align, uint64_t *iova)
+{
+	uint64_t at = first;
+
+	for (unsigned i = find(memory, first);; i++) {
+		if (at > UINT64_MAX - (align - 1))
+			return -ENOSPC;
+		at = (at + align - 1) & ~(align - 1);
+		if (at > last_ || size - 1 > last_ - at)
+			return -ENOSPC;
+		if (i == memory->count || at + (size - 1) < memory->list[i].iova) {
+			*iova = at;
+			return 0;
+		}
+		if (last(&memory->list[i]) == UINT64_MAX)
+			return -ENOSPC;
+		if (at <= last(&memory->list[i]))
+			at = last(&memory->list[i]) + 1;
+	}
 }
 
 int medio_memory_count(const struct medio_memory *memory, uint64_t iova, uint64_t size)

@@ -13,6 +13,8 @@ struct medio_card_mapping {
 	unsigned prot;	     /* MEDIO_CARD_DMA_* */
 	uint8_t *ptr;	     /* here */
 	bool mapped;	     /* ptr came from mmap and is undone with the mapping */
+	int fd;		     /* the file it is in, -1: none; not owned, but medio_memory_set_fd() */
+	uint64_t offset;     /* there */
 };
 
 struct medio_memory {
@@ -24,6 +26,16 @@ struct medio_memory {
 void medio_memory_fini(struct medio_memory *memory);
 /* -EEXIST: overlaps one there is; -ENOMEM. */
 int medio_memory_add(struct medio_memory *memory, const struct medio_card_mapping *mapping);
+/* Give the mapping at iova a file to own, or (-1) none. */
+void medio_memory_set_fd(struct medio_memory *memory, uint64_t iova, int fd);
+/* Take out again what a failed call has added; its memory and file stay the caller's. */
+void medio_memory_forget(struct medio_memory *memory, uint64_t iova);
+/*
+ * The lowest multiple of align in [first, last] where size bytes overlap no mapping. align: a power of
+ * two. -ENOSPC: there is none.
+ */
+int medio_memory_gap(const struct medio_memory *memory, uint64_t first, uint64_t last,
+	uint64_t size, uint64_t align, uint64_t *iova);
 /* How many whole mappings lie in the range. -EINVAL: one would be cut in two. */
 int medio_memory_count(const struct medio_memory *memory, uint64_t iova, uint64_t size);
 /* Undo and forget the mappings in the range, all of them whole. */

@@ -112,7 +112,7 @@ static int session_open(struct medio_card *card, const char *address, int fd,
 	}
 	if (ret)
 		return ret;
-	medio_vu_client_handler(session->client, medio_vu_dma_answer, &card->memory);
+	medio_vu_client_handler(session->client, medio_vu_dma_answer, &card->container->memory);
 	card->backend_state = session;
 	ret = negotiate(card, max, err);
 	if (ret) {
@@ -372,14 +372,13 @@ static int session_flush(struct medio_card *card)
 
 /* ---- DMA --------------------------------------------------------------------------------------- */
 
-static int session_dma_map(
-	struct medio_card *card, const struct medio_card_mapping *mapping, int fd, uint64_t offset)
+static int session_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping)
 {
 	struct medio_vu_session *session = card->backend_state;
 	struct medio_vu_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = mapping->prot, /* the same bits: MEDIO_VU_MAP_READ, _WRITE */
-		.offset = offset,
+		.offset = mapping->fd < 0 ? 0 : mapping->offset,
 		.iova = mapping->iova,
 		.size = mapping->size,
 	};
@@ -387,12 +386,12 @@ static int session_dma_map(
 		.cmd = MEDIO_VU_DMA_MAP,
 		.payload = &map,
 		.size = sizeof(map),
-		.fds = &fd,
-		.nfds = fd >= 0,
+		.fds = &mapping->fd,
+		.nfds = mapping->fd >= 0,
 	};
 
-	if (card->memory.count > session->caps.max_dma_maps)
-		return medio_card_fail(card, ENOSPC, "DMA: the server takes %llu mappings at most",
+	if (card->container->memory.count > session->caps.max_dma_maps)
+		return medio_card_say(card, ENOSPC, "DMA: the server takes %llu mappings at most",
 			(unsigned long long)session->caps.max_dma_maps);
 	return medio_vu_client_call(session->client, &call, NULL);
 }
@@ -434,7 +433,7 @@ static int session_feature(
 	struct medio_vu_message reply;
 
 	if (most > card->info.max_data_xfer)
-		return medio_card_fail(card, EINVAL, "DEVICE_FEATURE: %zu bytes, allowed are %llu",
+		return medio_card_say(card, EINVAL, "DEVICE_FEATURE: %zu bytes, allowed are %llu",
 			most, (unsigned long long)card->info.max_data_xfer);
 	head.argsz = (uint32_t)(sizeof(head) + most);
 	int ret = medio_vu_client_call(client, &call, &reply);
@@ -446,7 +445,7 @@ static int session_feature(
 			head.argsz);
 	memcpy(&head, reply.payload, sizeof(head));
 	if (flags & MEDIO_VU_FEATURE_GET && head.argsz > sizeof(head) + cap)
-		return medio_card_fail(card, ENOSPC, "DEVICE_FEATURE: the answer has %zu bytes",
+		return medio_card_say(card, ENOSPC, "DEVICE_FEATURE: the answer has %zu bytes",
 			head.argsz - sizeof(head));
 	*got = reply.size - sizeof(head);
 	if (*got > cap)

@@ -171,7 +171,7 @@ int medio_vu_backend_irq_set(struct medio_card *card, unsigned index, uint32_t f
 	if (!(flags & MEDIO_CARD_IRQ_EVENTFD) || !fds)
 		return send_irqs(card, &set, NULL);
 	if (!most)
-		return medio_card_fail(card, ENOTSUP, "the server takes no file descriptors");
+		return medio_card_say(card, ENOTSUP, "the server takes no file descriptors");
 	for (uint32_t i = 0; i < count; i += set.count) {
 		bool some = fds[i] >= 0;
 		for (set.count = 1; i + set.count < count && set.count < most; set.count++)

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "drive/vfio_container.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "drive/vfio_caps.h"
+#include "util/cleanup.h"
+
+#define FIRST_INFO 1024 /* bytes asked for in the first IOMMU_GET_INFO; most fit */
+
+typedef unsigned long long ull;
+
+static int ask(const struct medio_card *card, int fd, unsigned long request, void *arg)
+{
+	return card->kernel->ioctl(fd, request, arg);
+}
+
+/* ---- The container ----------------------------------------------------------------------------- */
+
+static int container_open(struct medio_card *card, struct medio_vfio_container **out)
+{
+	_cleanup_close_ int fd = medio_kernel_open(card->kernel, O_RDWR, "/dev/vfio/vfio");
+
+	if (fd == -ENOENT || fd == -ENODEV || fd == -ENXIO)
+		return medio_card_say(
+			card, ENODEV, "the kernel has no VFIO: `modprobe vfio-pci` loads it");
+	if (fd < 0)
+		return medio_card_say(card, -fd, "/dev/vfio/vfio: %s", strerror(-fd));
+	int ret = ask(card, fd, VFIO_GET_API_VERSION, NULL);
+	if (ret != VFIO_API_VERSION)
+		return medio_card_say(card, ENOTSUP,
+			"the kernel's VFIO has version %d of its interface, known is %d", ret,
+			VFIO_API_VERSION);
+	/* The argument is a number, not a pointer. */
+	ret = ask(card, fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU);
+	if (ret <= 0)
+		return medio_card_say(card, ENOTSUP,
+			"the kernel's VFIO has no IOMMU of type 1, version 2: `modprobe vfio_iommu_type1` "
+			"loads it");
+	struct medio_vfio_container *container = calloc(1, sizeof(*container));
+	if (!container)
+		return medio_card_say(card, ENOMEM, "out of memory");
+	container->fd = medio_steal_fd(fd);
+	medio_list_init(&container->groups);
+	*out = container;
+	return 0;
+}
+
+/* Gone with its last group. */
+static void container_put(struct medio_card *card)
+{
+	struct medio_vfio_container *container = card->container->vfio;
+
+	if (!medio_list_empty(&container->groups))
+		return;
+	card->container->vfio = NULL;
+	close(container->fd);
+	free(container);
+}
+
+/* ---- Groups ------------------------------------------------------------------------------------ */
+
+static int open_failed(struct medio_card *card, const char *number, int ret)
+{
+	switch (ret) {
+	case -ENOENT:
+		return medio_card_say(card, ENOENT,
+			"there is no /dev/vfio/%s: no device of IOMMU group %s is bound to vfio-pci",
+			number, number);
+	case -EACCES:
+	case -EPERM:
+		return medio_card_say(card, EACCES,
+			"/dev/vfio/%s: this user may not open it; root can give it away: chown USER "
+			"/dev/vfio/%s",
+			number, number);
+	case -EBUSY:
+		return medio_card_say(card, EBUSY,
+			"IOMMU group %s is open already: by another program, or by a card of this one "
+			"that is not in the same container",
+			number);
+	default:
+		return medio_card_say(card, -ret, "/dev/vfio/%s: %s", number, strerror(-ret));
+	}
+}
+
+static int check_viable(struct medio_card *card, int fd, const char *number)
+{
+	struct vfio_group_status status = { .argsz = sizeof(status) };
+	char who[256];
+	int ret = ask(card, fd, VFIO_GROUP_GET_STATUS, &status);
+
+	if (ret < 0)
+		return medio_card_say(
+			card, -ret, "IOMMU group %s: GET_STATUS: %s", number, strerror(-ret));
+	if (status.flags & VFIO_GROUP_FLAGS_VIABLE)
+		return 0;
+	unsigned count = medio_kernel_strangers(card->kernel, number, who, sizeof(who));
+	if (!count)
+		return medio_card_say(card, EPERM,
+			"IOMMU group %s is not viable: one of its devices is in use by the kernel",
+			number);
+	return medio_card_say(card, EPERM,
+		"IOMMU group %s is not viable: %s %s in it too, in use by the kernel; bind %s to "
+		"vfio-pci or to no driver",
+		number, who, count == 1 ? "is" : "are", count == 1 ? "it" : "them");
+}
+
+static int attach_failed(struct medio_card *card, const char *number, const char *call, int ret)
+{
+	switch (ret) {
+	case -EPERM:
+		return medio_card_say(card, EPERM,
+			"IOMMU group %s: the IOMMU does not remap interrupts, so the device could send "
+			"any; switch it on in the firmware (QEMU: intel-iommu,intremap=on) or, if the device is "
+			"trusted, load vfio_iommu_type1 with allow_unsafe_interrupts=1",
+			number);
+	case -EBUSY:
+		return medio_card_say(card, EBUSY, "IOMMU group %s is in use elsewhere", number);
+	case -EINVAL:
+		return medio_card_say(card, EINVAL,
+			"IOMMU group %s: %s: it cannot have what the container has mapped, or has no IOMMU",
+			number, call);
+	default:
+		return medio_card_say(
+			card, -ret, "IOMMU group %s: %s: %s", number, call, strerror(-ret));
+	}
+}
+
+static int group_attach(
+	struct medio_card *card, struct medio_vfio_container *container, int fd, const char *number)
+{
+	int ret = check_viable(card, fd, number);
+
+	if (ret)
+		return ret;
+	/* To a container that is ready this attaches the group's devices at once. */
+	ret = ask(card, fd, VFIO_GROUP_SET_CONTAINER, &container->fd);
+	if (ret < 0)
+		return attach_failed(card, number, "SET_CONTAINER", ret);
+	if (container->ready)
+		return 0;
+	ret = ask(card, container->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	if (ret < 0)
+		return attach_failed(card, number, "SET_IOMMU", ret);
+	container->ready = true;
+	return 0;
+}
+
+static int group_open(struct medio_card *card, struct medio_vfio_container *container,
+	const char *number, struct medio_vfio_group **out)
+{
+	_cleanup_close_ int fd = medio_kernel_open(card->kernel, O_RDWR, "/dev/vfio/%s", number);
+
+	if (fd < 0)
+		return open_failed(card, number, fd);
+	int ret = group_attach(card, container, fd, number);
+	if (ret)
+		return ret;
+	struct medio_vfio_group *group = calloc(1, sizeof(*group));
+	if (!group)
+		return medio_card_say(card, ENOMEM, "out of memory");
+	snprintf(group->number, sizeof(group->number), "%s", number);
+	group->fd = medio_steal_fd(fd);
+	medio_list_append(&container->groups, &group->link);
+	*out = group;
+	return 0;
+}
+
+int medio_vfio_group_get(struct medio_card *card, const char *number, struct medio_vfio_group **out)
+{
+	struct medio_vfio_container **container = &card->container->vfio;
+	int ret = *container ? 0 : container_open(card, container);
+
+	if (ret)
+		return ret;
+	medio_list_for_each (item, &(*container)->groups) {
+		struct medio_vfio_group *group = medio_container_of(
+			item, struct medio_vfio_group, link);
+		if (strcmp(group->number, number) != 0)
+			continue;
+		group->users++;
+		*out = group;
+		return 0;
+	}
+	ret = group_open(card, *container, number, out);
+	if (ret)
+		container_put(card);
+	else
+		(*out)->users = 1;
+	return ret;
+}
+
+void medio_vfio_group_put(struct medio_card *card, struct medio_vfio_group *group)
+{
+	if (--group->users)
+		return;
+	medio_list_remove(&group->link);
+	close(group->fd);
+	free(group);
+	container_put(card);
+}
+
+/* ---- DMA --------------------------------------------------------------------------------------- */
+
+static int no_memory(struct medio_card *card, const struct medio_card_mapping *mapping)
+{
+	const struct medio_memory *memory = &card->container->memory;
+	struct rlimit limit = { 0, 0 };
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < memory->count; i++)
+		all += memory->list[i].size;
+	getrlimit(RLIMIT_MEMLOCK, &limit);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return medio_card_say(card, ENOMEM,
+			"DMA: 0x%llx bytes cannot be locked in memory: out of memory",
+			(ull)mapping->size);
+	return medio_card_say(card, ENOMEM,
+		"DMA: mapped memory is locked, and this process may lock %llu KiB (RLIMIT_MEMLOCK); this "
+		"mapping has %llu KiB, with it there are %llu KiB: raise the limit (ulimit -l, "
+		"LimitMEMLOCK=)",
+		(ull)limit.rlim_cur / 1024, (ull)mapping->size / 1024, (ull)all / 1024);
+}
+
+int medio_vfio_map_failed(
+	struct medio_card *card, const struct medio_card_mapping *mapping, int ret)
+{
+	const char *why = strerror(-ret);
+
+	switch (ret) {
+	case -ENOMEM:
+		return no_memory(card, mapping);
+	case -EEXIST:
+		why = "part of them is mapped already";
+		break;
+	case -ENOSPC:
+		why = "no more mappings are allowed (vfio_iommu_type1's dma_entry_limit)";
+		break;
+	case -EFAULT:
+		why = "the memory is not there, or not accessible in the way asked for";
+		break;
+	case -EINVAL:
+		why = "the IOMMU cannot map this: beyond its reach, where interrupts go, or not whole "
+		      "pages of its size";
+		break;
+	}
+	return medio_card_say(card, -ret, "DMA: 0x%llx bytes at 0x%llx: %s", (ull)mapping->size,
+		(ull)mapping->iova, why);
+}
+
+int medio_vfio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof(map),
+		.flags = (mapping->prot & MEDIO_CARD_DMA_READ ? VFIO_DMA_MAP_FLAG_READ : 0) |
+			 (mapping->prot & MEDIO_CARD_DMA_WRITE ? VFIO_DMA_MAP_FLAG_WRITE : 0),
+		.vaddr = (uintptr_t)mapping->ptr,
+		.iova = mapping->iova,
+		.size = mapping->size,
+	};
+	int ret = ask(card, card->container->vfio->fd, VFIO_IOMMU_MAP_DMA, &map);
+
+	return ret < 0 ? medio_vfio_map_failed(card, mapping, ret) : 0;
+}
+
+int medio_vfio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size)
+{
+	struct vfio_iommu_type1_dma_unmap unmap = {
+		.argsz = sizeof(unmap), .iova = iova, .size = size
+	};
+	int ret = ask(card, card->container->vfio->fd, VFIO_IOMMU_UNMAP_DMA, &unmap);
+
+	return ret < 0 ? medio_card_say(card, -ret, "DMA: unmapping 0x%llx bytes at 0x%llx: %s",
+				 (ull)size, (ull)iova, strerror(-ret))
+		       : 0;
+}
+
+void medio_vfio_dma_limits(struct medio_card *card, struct medio_dma_limits *out)
+{
+	uint8_t first[FIRST_INFO] = { 0 };
+	_cleanup_free_ uint8_t *more = NULL;
+	struct vfio_iommu_type1_info *info = (void *)first;
+	int fd = card->container->vfio->fd;
+
+	/* Old kernels say nothing: then this alone is known. */
+	medio_dma_limits_cut(out, MEDIO_DMA_MSI_FIRST, MEDIO_DMA_MSI_LAST);
+	info->argsz = sizeof(first);
+	if (ask(card, fd, VFIO_IOMMU_GET_INFO, info) < 0)
+		return;
+	uint32_t size = info->argsz;
+	if (size > sizeof(first) && size <= MEDIO_VFIO_MAX_INFO) {
+		more = calloc(1, size);
+		if (!more)
+			return;
+		info = (void *)more;
+		info->argsz = size;
+		if (ask(card, fd, VFIO_IOMMU_GET_INFO, info) < 0)
+			return;
+	}
+	if (size > MEDIO_VFIO_MAX_INFO)
+		return;
+	struct medio_dma_limits limits = *out;
+	if (!medio_vfio_caps_iommu((uint8_t *)info, size, &limits))
+		*out = limits;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The kernel's container and its groups (Documentation/driver-api/vfio.rst, "Groups, Devices, and
+ * IOMMUs"): a group is opened, put into the container, and the first one decides the container's IOMMU
+ * model, type1 version 2 here. One struct medio_container has at most one; all of its cards by VFIO
+ * groups are in it, and cards of one group share the group's file.
+ */
+#ifndef MEDIO_DRIVE_VFIO_CONTAINER_H
+#define MEDIO_DRIVE_VFIO_CONTAINER_H
+
+#include "drive/backend.h"
+
+struct medio_vfio_container {
+	int fd;
+	bool ready; /* SET_IOMMU is done */
+	struct medio_list groups;
+};
+
+struct medio_vfio_group {
+	struct medio_list link;
+	char number[16];
+	int fd;
+	unsigned users; /* cards */
+};
+
+/*
+ * Have the group of this number ("5") in the kernel's container of card's. Words are the card's.
+ * -ENODEV: no VFIO in this kernel; -ENOENT: no such group; -EACCES; -EBUSY: it is open elsewhere;
+ * -EPERM: not viable, or interrupts are not remapped; -ENOTSUP: no type1 version 2.
+ */
+int medio_vfio_group_get(
+	struct medio_card *card, const char *number, struct medio_vfio_group **out);
+/* When the card's device is closed. */
+void medio_vfio_group_put(struct medio_card *card, struct medio_vfio_group *group);
+
+/* As the operations of struct medio_backend. */
+int medio_vfio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping);
+int medio_vfio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size);
+void medio_vfio_dma_limits(struct medio_card *card, struct medio_dma_limits *out);
+
+/* Say why the kernel refused to map: words for errnum, among them those about RLIMIT_MEMLOCK. */
+int medio_vfio_map_failed(
+	struct medio_card *card, const struct medio_card_mapping *mapping, int ret);
+
+#endif
