@@ -3,7 +3,8 @@
 # The host side of a guest test, to be sourced: boots the bed's QEMU, sends the guest one command at a
 # time and judges the answers. One guest at a time.
 #
-#   guest_prepare BED        makes the initramfs once; sets $work (a scratch folder), $qemu, $guest_args
+#   guest_prepare BED [FILL] makes the initramfs once; sets $work (a scratch folder), $qemu, $guest_args;
+#                            FILL is a command that puts more files into the folder it is given
 #   guest_boot CMD...        starts CMD (QEMU with "${guest_args[@]}", or something that runs it)
 #   guest COMMAND            runs it in the guest; $answer is its output, the status is its own
 #   qmp COMMAND [ARGUMENTS]  asks QEMU's monitor; $answer is what it returned. CMD needs "${guest_monitor[@]}"
@@ -50,7 +51,9 @@ guest_prepare() {
 	trap 'exit 1' INT TERM HUP
 	# A guest that is gone is an answer for `guest`, not our end; not ignored, children would inherit it.
 	trap : PIPE
-	"$guest_here/initramfs.sh" "$bed" "$work/initrd" || exit 1
+	mkdir "$work/more"
+	[ -z "${2:-}" ] || "$2" "$work/more" || exit 1
+	"$guest_here/initramfs.sh" "$bed" "$work/initrd" "$work/more" || exit 1
 	qemu=$bed/qemu-system-x86_64
 	# Stock everything, no KVM: the same on every machine.
 	guest_args=(

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# initramfs.sh BED OUT: packs what a test's guest needs into OUT: busybox, lspci with its names, setserial,
-# the helper programs of this folder (compiled here, static) and init.
+# initramfs.sh BED OUT [MORE]: packs what a test's guest needs into OUT: busybox, lspci with its names, setserial,
+# the helper programs of this folder (compiled here, static), init, and what is in the folder MORE.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -43,5 +43,6 @@ for source in "$here"/*.c; do
 	${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -static -pthread \
 		-o "$tree/usr/bin/$name" "$source"
 done
+[ -z "${3:-}" ] || cp -a "$3/." "$tree/"
 (cd "$tree" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$work/image"
 mv "$work/image" "$out"
