@@ -7,7 +7,8 @@ static const struct medio_moves_options defaults = { .driver = "vfio-pci" };
 
 static const struct medio_option options[] = {
 	{ "driver", 'd', MEDIO_OPTION_STRING, offsetof(struct medio_moves_options, driver), "NAME",
-		"The driver that shall have them: vfio-pci (default), uio_pci_generic, or any other",
+		"The driver that shall have them: vfio-pci (default), uio_pci_generic, or any "
+		"other",
 		0, 0 },
 	MEDIO_MOVES_OPTIONS,
 	{ NULL },

@@ -15,8 +15,8 @@ struct options {
 
 static const struct medio_option options[] = {
 	{ "json", 0, MEDIO_OPTION_FLAG, offsetof(struct options, json), NULL,
-		"Print one JSON object: groups with their devices and findings, and findings of the "
-		"machine",
+		"Print one JSON object: groups with their devices and findings, and findings of "
+		"the machine",
 		0, 0 },
 	{ "root", 0, MEDIO_OPTION_STRING, offsetof(struct options, root), "FOLDER",
 		MEDIO_OPTION_ROOT_HELP, 0, 0 },

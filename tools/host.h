@@ -10,7 +10,8 @@
 #include "host/device.h"
 #include "pci/names.h"
 
-/* What these commands return beyond MEDIO_EXIT_OK, _FAILURE (what was done is undone) and _USAGE. */
+/* What these commands return beyond MEDIO_EXIT_OK, _FAILURE (what was done is undone) and
+ * _USAGE. */
 enum {
 	MEDIO_EXIT_REFUSED = 3, /* nothing was changed: it is in use, or cannot be as asked */
 	MEDIO_EXIT_STUCK = 4,	/* it failed, and what was before could not be brought back */
@@ -38,8 +39,8 @@ void medio_tool_json_optional(struct json_object *object, const char *key, const
 
 /* [{"level","topic","subject":…|null,"text","advice":…|null}] */
 struct json_object *medio_tool_findings_json(const struct medio_findings *findings);
-/* The words of one, and what to do, broken before column 100 and each line but the first indented. The
- * cursor is at column indent. */
+/* The words of one, and what to do, broken before column 100 and each line but the first indented.
+ * The cursor is at column indent. */
 void medio_tool_finding_print(const struct medio_finding *finding, unsigned indent, FILE *out);
 
 #endif

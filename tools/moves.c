@@ -134,8 +134,8 @@ static int check(struct job *job, const struct medio_move *move, struct medio_er
 	}
 	if (has_no_iommu(job, &dev)) {
 		say(job, job->refused, dev.name,
-			"there is no IOMMU, and %s does not work without: 'medio check' says what to do; "
-			"uio_pci_generic needs none",
+			"there is no IOMMU, and %s does not work without: 'medio check' says what "
+			"to do; uio_pci_generic needs none",
 			job->opts->driver);
 		job->final = true;
 		return 0;
@@ -206,8 +206,8 @@ static void hint_module(struct job *job, const struct medio_move *move)
 			"no driver of the kernel took it, and no module says that it drives it");
 	else
 		say(job, job->hints, move->name,
-			"no driver of the kernel took it: 'modprobe %s' may help; if that is loaded, "
-			"dmesg says why it did not",
+			"no driver of the kernel took it: 'modprobe %s' may help; if that is "
+			"loaded, dmesg says why it did not",
 			module);
 }
 
@@ -228,8 +228,8 @@ static void hint_group(struct job *job, const struct medio_move *move)
 		medio_check_group(&job->host, &group, false, &findings);
 	else if (medio_host_group_translates(&group))
 		say(job, job->hints, move->name,
-			"its DMA goes astray: the IOMMU translates for group %d, and UIO maps nothing "
-			"there; use vfio-pci",
+			"its DMA goes astray: the IOMMU translates for group %d, and UIO maps "
+			"nothing there; use vfio-pci",
 			group.number);
 	for (unsigned i = 0; i < findings.count; i++) {
 		const struct medio_finding *finding = &findings.items[i];

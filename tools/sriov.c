@@ -162,8 +162,8 @@ static int check_vfs(const struct job *job, const struct medio_sriov *sriov, uns
 	}
 	if (count) {
 		snprintf(words, sizeof(words),
-			"%s has %u virtual functions: the kernel goes to %u only through 0, which ends "
-			"them",
+			"%s has %u virtual functions: the kernel goes to %u only through 0, which "
+			"ends them",
 			sriov->name, sriov->num, count);
 		code = refuse(job, words);
 	}
@@ -211,7 +211,8 @@ static int failed(const struct job *job, const struct medio_sriov *sriov, bool r
 	if (!restored) {
 		medio_host_number(&job->host, &left, MEDIO_SRIOV_NUMVFS, sriov->name);
 		medio_command_fail(job->cmd,
-			"%s had %u virtual functions, has %llu now, and they could not be brought back",
+			"%s had %u virtual functions, has %llu now, and they could not be brought "
+			"back",
 			sriov->name, sriov->num, left);
 		return MEDIO_EXIT_STUCK;
 	}

@@ -48,7 +48,8 @@ static void check_uses(const struct medio_host *host, const struct medio_host_de
 		medio_findings_add(findings, MEDIO_FINDING_WARNING, "use", dev->name,
 			"is in use: %s", uses.items[i]);
 		medio_findings_advise(findings,
-			"end that before 'medio bind' or 'medio unbind', which refuse it without --force");
+			"end that before 'medio bind' or 'medio unbind', which refuse it without "
+			"--force");
 	}
 	medio_strv_free(&uses);
 }
@@ -60,8 +61,8 @@ static void check_reset(const struct medio_host *host, const struct medio_host_d
 		medio_host_exists(host, MEDIO_PCI_DEVICES "/%s/reset", dev->name))
 		return;
 	medio_findings_add(findings, MEDIO_FINDING_WARNING, "reset", dev->name,
-		"cannot be reset: it comes to a program as the last user left it, and VFIO answers a "
-		"reset with EINVAL");
+		"cannot be reset: it comes to a program as the last user left it, and VFIO "
+		"answers a reset with EINVAL");
 }
 
 static void check_physfn(const struct medio_host *host, const struct medio_host_device *dev,
@@ -75,8 +76,8 @@ static void check_physfn(const struct medio_host *host, const struct medio_host_
 	if (medio_driver_kind(driver) != MEDIO_DRIVER_VFIO)
 		return;
 	medio_findings_add(findings, MEDIO_FINDING_WARNING, "token", dev->name,
-		"is a VF whose physical function %s is on %s: opening it without the VF token gives "
-		"EACCES",
+		"is a VF whose physical function %s is on %s: opening it without the VF token "
+		"gives EACCES",
 		dev->physfn, driver);
 	medio_findings_advise(findings, "name the token that the driver of %s set", dev->physfn);
 }
@@ -91,13 +92,13 @@ static void check_uio(const struct medio_host *host, const struct medio_host_dev
 		return;
 	if (group && medio_host_group_translates(group)) {
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, "uio", dev->name,
-			"DMA goes astray: the IOMMU translates for group %d (type %s), and UIO maps "
-			"nothing there",
+			"DMA goes astray: the IOMMU translates for group %d (type %s), and UIO "
+			"maps nothing there",
 			group->number, group->type);
 		medio_findings_advise(findings,
 			"use vfio-pci; or, without protection: echo identity > "
-			"/sys/kernel/iommu_groups/%d/type while no driver has it, or iommu=pt on the "
-			"kernel's command line",
+			"/sys/kernel/iommu_groups/%d/type while no driver has it, or iommu=pt on "
+			"the kernel's command line",
 			group->number);
 	}
 	if (!medio_host_number(host, &irq, MEDIO_PCI_DEVICES "/%s/irq", dev->name) && !irq)

@@ -43,8 +43,8 @@ void medio_check_node(const struct medio_host *host, const char *path, bool must
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, "permission", path,
 			"does not exist, and its driver has the device");
 		medio_findings_advise(findings,
-			"in a container: pass the file in (--device %s); elsewhere look whether devtmpfs "
-			"is mounted on /dev",
+			"in a container: pass the file in (--device %s); elsewhere look whether "
+			"devtmpfs is mounted on /dev",
 			path);
 	} else {
 		owner_of(host, path, owner, sizeof(owner));
@@ -52,7 +52,8 @@ void medio_check_node(const struct medio_host *host, const char *path, bool must
 			"this user may not open it: %s%s", strerror(-ret), owner);
 		medio_findings_advise(findings,
 			"as root: chown USER %s; or for good a file in /etc/udev/rules.d: "
-			"SUBSYSTEM==\"vfio\", GROUP=\"vfio\", MODE=\"0660\", and that user in group vfio",
+			"SUBSYSTEM==\"vfio\", GROUP=\"vfio\", MODE=\"0660\", and that user in "
+			"group vfio",
 			path);
 	}
 }

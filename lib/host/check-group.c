@@ -44,8 +44,8 @@ static void advise(const struct medio_host_group *group, const struct names *bri
 {
 	if (others->count)
 		medio_findings_advise(findings,
-			"give VFIO the whole group: 'medio bind --group %s'; a device of it that the "
-			"machine needs must move to another slot",
+			"give VFIO the whole group: 'medio bind --group %s'; a device of it that "
+			"the machine needs must move to another slot",
 			example(group));
 	else if (bridges->count)
 		medio_findings_advise(findings,
@@ -71,8 +71,8 @@ static void check_blockers(const struct medio_host_group *group, const char *sub
 		return;
 	if (not_viable)
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, TOPIC, subject,
-			"not viable: a device is on VFIO, and %s%s%s %s the kernel's: VFIO refuses to "
-			"open the group",
+			"not viable: a device is on VFIO, and %s%s%s %s the kernel's: VFIO "
+			"refuses to open the group",
 			others.text, others.count && bridges.count ? ", " : "", bridges.text,
 			others.count + bridges.count > 1 ? "are" : "is");
 	else if (wanted)
@@ -128,11 +128,11 @@ static void check_shape(
 	if (!medio_host_group_spans_slots(group))
 		return;
 	medio_findings_add(findings, MEDIO_FINDING_WARNING, TOPIC, subject,
-		"devices of several slots share it: a bridge above them does not keep them apart (no "
-		"ACS), so one could reach into another");
+		"devices of several slots share it: a bridge above them does not keep them apart "
+		"(no ACS), so one could reach into another");
 	medio_findings_advise(findings,
-		"put the card into a slot that hangs directly at the processor, or turn on ACS in the "
-		"firmware; else the group goes to VFIO as a whole");
+		"put the card into a slot that hangs directly at the processor, or turn on ACS "
+		"in the firmware; else the group goes to VFIO as a whole");
 }
 
 void medio_check_group(const struct medio_host *host, const struct medio_host_group *group,
@@ -148,6 +148,6 @@ void medio_check_group(const struct medio_host *host, const struct medio_host_gr
 		check_shape(group, subject, findings);
 	if (group->noiommu)
 		medio_findings_add(findings, MEDIO_FINDING_WARNING, "noiommu", subject,
-			"stands in for an IOMMU that is not there: its device can write anywhere in "
-			"memory");
+			"stands in for an IOMMU that is not there: its device can write anywhere "
+			"in memory");
 }

@@ -59,9 +59,8 @@ static const char *turned_off(const struct machine *machine)
 static void advise_kernel(const struct machine *machine, struct medio_findings *findings)
 {
 	static const char *const how[] = {
-		[OTHER] =
-			"add iommu.passthrough=0 to the kernel's command line, and see in dmesg why "
-			"its driver did not start",
+		[OTHER] = "add iommu.passthrough=0 to the kernel's command line, and see in dmesg "
+			  "why its driver did not start",
 		[INTEL] = "add intel_iommu=on to the kernel's command line (GRUB_CMDLINE_LINUX in "
 			  "/etc/default/grub, then update-grub) and reboot",
 		[AMD] = "take amd_iommu=off off the kernel's command line if it is there (on is the "
@@ -81,8 +80,8 @@ static void advise_firmware(const struct machine *machine, struct medio_findings
 		medio_findings_advise(findings,
 			"this is a virtual machine: give it an IOMMU (QEMU: -machine "
 			"q35,kernel-irqchip=split -device intel-iommu,intremap=on) and put "
-			"intel_iommu=on on its kernel's command line; or use VFIO's no-IOMMU mode or "
-			"uio_pci_generic, where a device can write anywhere in memory");
+			"intel_iommu=on on its kernel's command line; or use VFIO's no-IOMMU "
+			"mode or uio_pci_generic, where a device can write anywhere in memory");
 	else
 		medio_findings_advise(findings,
 			"turn on %s in the firmware's setup, where it also hides behind "
@@ -107,8 +106,8 @@ static void say_off(const struct machine *machine, struct medio_findings *findin
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, TOPIC, "",
 			"there is an IOMMU, but no device is in a group of it");
 		medio_findings_advise(findings,
-			"see which devices it serves: /sys/class/iommu/*/devices; with a virtio-iommu "
-			"groups come when a driver binds");
+			"see which devices it serves: /sys/class/iommu/*/devices; with a "
+			"virtio-iommu groups come when a driver binds");
 	} else if (machine->has_table) {
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, TOPIC, "",
 			"the IOMMU is off: the firmware offers one, the kernel does not use it");
@@ -155,17 +154,18 @@ static void check_remapping(const struct medio_host *host, struct medio_findings
 			"interrupts are remapped: a device cannot forge them");
 	} else if (is_yes(host, "vfio_iommu_type1", "allow_unsafe_interrupts")) {
 		medio_findings_add(findings, MEDIO_FINDING_WARNING, "interrupts", "",
-			"no interrupt remapping, and allow_unsafe_interrupts is set: a device given to "
-			"a program or guest can forge interrupts of the host");
+			"no interrupt remapping, and allow_unsafe_interrupts is set: a device "
+			"given to a program or guest can forge interrupts of the host");
 	} else {
 		medio_findings_add(findings, MEDIO_FINDING_PROBLEM, "interrupts", "",
-			"no interrupt remapping: VFIO refuses with EPERM when it sets the IOMMU or binds "
-			"to iommufd");
+			"no interrupt remapping: VFIO refuses with EPERM when it sets the IOMMU "
+			"or binds to iommufd");
 		medio_findings_advise(findings,
 			"turn on x2APIC and interrupt remapping in the firmware (QEMU: -machine "
-			"kernel-irqchip=split -device intel-iommu,intremap=on; take intremap=off and "
-			"nointremap off the kernel's command line); or, where every program is trusted: "
-			"echo 1 > /sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+			"kernel-irqchip=split -device intel-iommu,intremap=on; take intremap=off "
+			"and nointremap off the kernel's command line); or, where every program "
+			"is trusted: echo 1 > "
+			"/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
 	}
 }
 
@@ -175,8 +175,8 @@ static void check_noiommu(const struct medio_host *host, bool off, struct medio_
 {
 	if (is_yes(host, "vfio", "enable_unsafe_noiommu_mode")) {
 		medio_findings_add(findings, MEDIO_FINDING_WARNING, "noiommu", "",
-			"VFIO's no-IOMMU mode is on: whoever drives a device with it can read and write "
-			"all memory, and the kernel is tainted");
+			"VFIO's no-IOMMU mode is on: whoever drives a device with it can read "
+			"and write all memory, and the kernel is tainted");
 		if (!off)
 			medio_findings_advise(findings,
 				"there is an IOMMU: echo 0 > "

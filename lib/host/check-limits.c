@@ -78,11 +78,11 @@ static void check_lockdown(const struct medio_host *host, struct medio_findings 
 	if (!strchr(text, '[') || strstr(text, "[none]"))
 		return;
 	medio_findings_add(findings, MEDIO_FINDING_WARNING, "lockdown", "",
-		"the kernel is locked down: programs cannot map registers of a device through sysfs, "
-		"so UIO does not work; VFIO does, except in its no-IOMMU mode");
+		"the kernel is locked down: programs cannot map registers of a device through "
+		"sysfs, so UIO does not work; VFIO does, except in its no-IOMMU mode");
 	medio_findings_advise(findings,
-		"use vfio-pci; the lockdown comes from Secure Boot or lockdown= on the kernel's command "
-		"line");
+		"use vfio-pci; the lockdown comes from Secure Boot or lockdown= on the kernel's "
+		"command line");
 }
 
 void medio_check_limits(const struct medio_host *host, struct medio_findings *findings)

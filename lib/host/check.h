@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What stands between a program and a device, found without opening it: of the machine, of a group, of
- * one device. Each call appends findings; medio_findings.failed tells of missing memory.
+ * What stands between a program and a device, found without opening it: of the machine, of a group,
+ * of one device. Each call appends findings; medio_findings.failed tells of missing memory.
  */
 #ifndef MEDIO_HOST_CHECK_H
 #define MEDIO_HOST_CHECK_H

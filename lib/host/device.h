@@ -29,8 +29,8 @@ struct medio_host_device {
 #define MEDIO_PCI_DEVICES "/sys/bus/pci/devices"
 #define MEDIO_PCI_DRIVERS "/sys/bus/pci/drivers"
 
-/* Turn what a user typed into the name of a device that is there. Errors with words: -EINVAL it is no
- * address; -ENODEV there is no such device. Both name the nearest there is. */
+/* Turn what a user typed into the name of a device that is there. Errors with words: -EINVAL it is
+ * no address; -ENODEV there is no such device. Both name the nearest there is. */
 int medio_host_find(const struct medio_host *host, const char *text, char name[MEDIO_BDF_TEXT],
 	struct medio_error **err);
 /* Read a PCI device. -ENODEV: it is not there (any more). */
@@ -45,8 +45,8 @@ bool medio_host_device_is_bridge(const struct medio_host_device *dev);
 void medio_host_device_driver(
 	const struct medio_host *host, const char *name, char driver[MEDIO_DRIVER_TEXT]);
 /*
- * The files by which programs drive it, appended to nodes: /dev/vfio/GROUP, /dev/vfio/devices/vfioN,
- * /dev/uioN. Only while a driver for that has it. -ENOMEM.
+ * The files by which programs drive it, appended to nodes: /dev/vfio/GROUP,
+ * /dev/vfio/devices/vfioN, /dev/uioN. Only while a driver for that has it. -ENOMEM.
  */
 int medio_host_device_nodes(const struct medio_host *host, const struct medio_host_device *dev,
 	struct medio_strv *nodes);

@@ -33,8 +33,8 @@ enum medio_group_state medio_host_group_state(const struct medio_host_group *gro
 const char *medio_group_state_name(enum medio_group_state state);
 /* Would this device keep the others from VFIO? */
 bool medio_host_group_blocked_by(const struct medio_host_device *dev);
-/* Do its devices (bridges left aside) sit in more than one slot? Then a bridge between does not keep
- * them apart: it has no ACS. */
+/* Do its devices (bridges left aside) sit in more than one slot? Then a bridge between does not
+ * keep them apart: it has no ACS. */
 bool medio_host_group_spans_slots(const struct medio_host_group *group);
 /* Does the IOMMU give its devices addresses of their own? Then DMA by UIO goes astray. */
 bool medio_host_group_translates(const struct medio_host_group *group);

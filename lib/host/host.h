@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * This machine as sysfs and procfs tell: PCI devices, IOMMU groups, drivers. All of it is files below
- * one root folder, and the few things that are not go through `struct medio_host_kernel`, so that a
- * test builds a machine in a temporary folder.
+ * This machine as sysfs and procfs tell: PCI devices, IOMMU groups, drivers. All of it is files
+ * below one root folder, and the few things that are not go through `struct medio_host_kernel`, so
+ * that a test builds a machine in a temporary folder.
  *
- * Threads: one at a time for one object. Everything read is taken as hostile: names and texts are cut
- * to size, and what is not understood is skipped.
+ * Threads: one at a time for one object. Everything read is taken as hostile: names and texts are
+ * cut to size, and what is not understood is skipped.
  */
 #ifndef MEDIO_HOST_HOST_H
 #define MEDIO_HOST_HOST_H

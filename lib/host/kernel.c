@@ -59,7 +59,7 @@ static bool kernel_claimed(const struct medio_host *host, const char *path)
 	char full[PATH_MAX];
 	struct stat st;
 
-	/* open(2): O_EXCL without O_CREAT fails with EBUSY if a block device is in use by the system. */
+	/* open(2): O_EXCL without O_CREAT gives EBUSY if the system uses a block device. */
 	if (below_root(host, path, full) || stat(full, &st) || !S_ISBLK(st.st_mode))
 		return false;
 	_cleanup_close_ int fd = open(full, O_RDONLY | O_EXCL | O_CLOEXEC | O_NONBLOCK);

@@ -135,8 +135,8 @@ static int taken_again(
 
 	medio_host_device_load(host, move->name, &dev);
 	return medio_error_set(err, ENXIO,
-		"%s: %s took it again, since it was told this identity by new_id or ids=: 'echo %04x "
-		"%04x > %s/%s/remove_id' ends that",
+		"%s: %s took it again, since it was told this identity by new_id or ids=: 'echo "
+		"%04x %04x > %s/%s/remove_id' ends that",
 		move->name, move->now, dev.vendor, dev.device, MEDIO_PCI_DRIVERS, move->now);
 }
 
@@ -147,12 +147,12 @@ static int bound_nothing(
 
 	if (vfio && !medio_host_exists(host, MEDIO_PCI_DEVICES "/%s/iommu_group", move->name))
 		return medio_error_set(err, ENXIO,
-			"%s: the kernel took each write, and bound nothing: the device has no IOMMU "
-			"group; 'medio check' says why",
+			"%s: the kernel took each write, and bound nothing: the device has no "
+			"IOMMU group; 'medio check' says why",
 			move->name);
 	return medio_error_set(err, ENXIO,
-		"%s: the kernel took each write, and %s%s has the device instead of %s; dmesg may say "
-		"why",
+		"%s: the kernel took each write, and %s%s has the device instead of %s; dmesg may "
+		"say why",
 		move->name, *move->now ? "driver " : "no driver", move->now, move->to);
 }
 

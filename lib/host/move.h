@@ -2,8 +2,8 @@
 /*
  * A move: a device goes from one driver to another. Several moves are done wholly or not at all.
  *
- * What the kernel says is not believed: a write to drivers_probe or bind succeeds also where nothing
- * was bound, so the driver link is read after it. Source: Linux drivers/base/bus.c.
+ * What the kernel says is not believed: a write to drivers_probe or bind succeeds also where
+ * nothing was bound, so the driver link is read after it. Source: Linux drivers/base/bus.c.
  */
 #ifndef MEDIO_HOST_MOVE_H
 #define MEDIO_HOST_MOVE_H
@@ -39,10 +39,10 @@ bool medio_move_needed(const struct medio_move *move);
 unsigned medio_move_writes(
 	const struct medio_move *move, struct medio_move_write writes[MEDIO_MOVE_WRITES]);
 /*
- * Do all. On any failure, and when host->stop says so, those done are undone, last first. Errors with
- * words: -EINTR stopped; -EACCES or -EPERM not allowed; -ENXIO the kernel took each write and bound
- * nothing; whatever errno a write gave. A move to "" is done when no driver for programs has the
- * device, also if no other takes it.
+ * Do all. On any failure, and when host->stop says so, those done are undone, last first. Errors
+ * with words: -EINTR stopped; -EACCES or -EPERM not allowed; -ENXIO the kernel took each write and
+ * bound nothing; whatever errno a write gave. A move to "" is done when no driver for programs has
+ * the device, also if no other takes it.
  */
 int medio_moves_run(const struct medio_host *host, struct medio_move *moves, unsigned count,
 	struct medio_error **err);

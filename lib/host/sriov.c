@@ -42,7 +42,8 @@ static int refuse_device(const struct medio_host *host, const char *name, struct
 			"%s is a virtual function itself: ask its physical function %s", name,
 			dev.physfn);
 	return medio_error_set(err, EOPNOTSUPP,
-		"%s has no SR-IOV: the device lacks the capability, or the firmware has it turned off",
+		"%s has no SR-IOV: the device lacks the capability, or the firmware has it turned "
+		"off",
 		name);
 }
 
@@ -108,14 +109,14 @@ static int explain_missing(
 	medio_host_device_load(host, sriov->name, &dev);
 	if (!*dev.driver)
 		return medio_error_set(err, ENOENT,
-			"%s has no driver, and it is the driver that makes VFs: 'medio unbind %s' asks "
-			"for the kernel's",
+			"%s has no driver, and it is the driver that makes VFs: 'medio unbind %s' "
+			"asks for the kernel's",
 			sriov->name, sriov->name);
 	if (medio_driver_kind(dev.driver) == MEDIO_DRIVER_VFIO)
 		return medio_error_set(err, ENOENT,
-			"%s is on %s, which makes VFs only when loaded with enable_sriov=1 ('echo 1 > "
-			"/sys/module/vfio_pci/parameters/enable_sriov'); or 'medio unbind %s' gives it "
-			"back to its own driver",
+			"%s is on %s, which makes VFs only when loaded with enable_sriov=1 ('echo "
+			"1 > /sys/module/vfio_pci/parameters/enable_sriov'); or 'medio unbind %s' "
+			"gives it back to its own driver",
 			sriov->name, dev.driver, sriov->name);
 	return medio_error_set(
 		err, ENOENT, "%s: its driver %s cannot make VFs", sriov->name, dev.driver);
@@ -148,12 +149,13 @@ static int explain(const struct medio_host *host, const struct medio_sriov *srio
 			err, ERANGE, "%s: %u VFs, allowed are 0 to %u", name, count, sriov->total);
 	case -EBUSY:
 		return medio_error_set(err, EBUSY,
-			"%s: busy: it has another number of VFs meanwhile, or there are no bus numbers "
-			"or registers for them",
+			"%s: busy: it has another number of VFs meanwhile, or there are no bus "
+			"numbers or registers for them",
 			name);
 	case -EPERM:
 		return medio_error_set(err, EPERM,
-			"%s: not permitted: a VF is in use by a guest or a program; or it takes root",
+			"%s: not permitted: a VF is in use by a guest or a program; or it takes "
+			"root",
 			name);
 	case -EACCES:
 	case -EROFS:
@@ -162,9 +164,9 @@ static int explain(const struct medio_host *host, const struct medio_sriov *srio
 			strerror(-ret));
 	case -ENOMEM:
 		return medio_error_set(err, ENOMEM,
-			"%s: no room for %u VFs: the firmware left too few bus numbers or too little "
-			"memory space below this port ('pci=realloc,assign-busses' on the kernel's "
-			"command line may help)",
+			"%s: no room for %u VFs: the firmware left too few bus numbers or too "
+			"little memory space below this port ('pci=realloc,assign-busses' on the "
+			"kernel's command line may help)",
 			name, count);
 	default:
 		return medio_error_set(err, -ret, "%s: setting %u VFs: %s; dmesg may say why", name,

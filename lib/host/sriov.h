@@ -16,8 +16,8 @@ struct medio_sriov {
 	struct medio_strv vfs; /* their addresses, in order of their numbers */
 };
 
-/* Read; medio_sriov_fini() it. Errors with words: -ENODEV the device has gone; -EOPNOTSUPP it has no
- * SR-IOV (perhaps as it is a VF itself); -ENOMEM. */
+/* Read; medio_sriov_fini() it. Errors with words: -ENODEV the device has gone; -EOPNOTSUPP it has
+ * no SR-IOV (perhaps as it is a VF itself); -ENOMEM. */
 int medio_sriov_load(const struct medio_host *host, const char *name, struct medio_sriov *out,
 	struct medio_error **err);
 void medio_sriov_fini(struct medio_sriov *sriov);
@@ -32,11 +32,11 @@ unsigned medio_sriov_writes(const struct medio_sriov *sriov, unsigned count, uns
 #define MEDIO_SRIOV_NUMVFS MEDIO_PCI_DEVICES "/%s/sriov_numvfs"
 
 /*
- * Make it count VFs. Verified by reading it again; on failure, and when host->stop says so, the number
- * before is set again (the VFs are new ones, without what was configured on them). Errors with words:
- * -ERANGE more than total; -ENOENT no driver, or one that makes none; -EBUSY; -EPERM a VF is in use;
- * -ENOMEM no room for their registers or numbers; -EINTR; -EIO it made another number of them.
- * *restored: false if what was there could not be set again; true otherwise.
+ * Make it count VFs. Verified by reading it again; on failure, and when host->stop says so, the
+ * number before is set again (the VFs are new ones, without what was configured on them). Errors
+ * with words: -ERANGE more than total; -ENOENT no driver, or one that makes none; -EBUSY; -EPERM a
+ * VF is in use; -ENOMEM no room for their registers or numbers; -EINTR; -EIO it made another number
+ * of them. *restored: false if what was there could not be set again; true otherwise.
  */
 int medio_sriov_set(const struct medio_host *host, const struct medio_sriov *sriov, unsigned count,
 	bool *restored, struct medio_error **err);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tables of procfs, a line at a time: text in, one row out. Each medio_*_next() reads from *at, moves
- * it, skips lines that it does not understand, and returns false at the end. Octal escapes (\040) are
- * undone; what is too long for a field is cut. Pure: no I/O. Source: proc(5).
+ * Tables of procfs, a line at a time: text in, one row out. Each medio_*_next() reads from *at,
+ * moves it, skips lines that it does not understand, and returns false at the end. Octal escapes
+ * (\040) are undone; what is too long for a field is cut. Pure: no I/O. Source: proc(5).
  */
 #ifndef MEDIO_HOST_TABLES_H
 #define MEDIO_HOST_TABLES_H
@@ -35,7 +35,8 @@ bool medio_route6_next(const char **at, struct medio_route_row *row);
 /* /proc/net/if_inet6: interfaces with an address beyond the link's own. */
 bool medio_inet6_next(const char **at, char interface[32]);
 
-/* /proc/PID/limits: the soft limit of "Max locked memory" in bytes, UINT64_MAX: unlimited. -ENOENT. */
+/* /proc/PID/limits: the soft limit of "Max locked memory" in bytes, UINT64_MAX: unlimited.
+ * -ENOENT. */
 int medio_limits_memlock(const char *text, uint64_t *out);
 /* "NAME: value" of /proc/meminfo (kB), /proc/PID/status, /proc/cpuinfo: the value of the first such
  * line, spaces around it off, cut to size. -ENOENT. */

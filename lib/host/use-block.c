@@ -142,8 +142,8 @@ static int uses_disk(const struct medio_host *host, const struct tables *tables,
 		ret = uses_btrfs(host, disk, uses);
 	if (ret == 0 && uses->count == before && medio_host_claimed(host, "/dev/%s", disk))
 		ret = medio_uses_add(uses,
-			"block device %s is held by somebody: mounted in another namespace, or part "
-			"of something",
+			"block device %s is held by somebody: mounted in another namespace, or "
+			"part of something",
 			disk);
 	return ret;
 }

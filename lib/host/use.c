@@ -54,8 +54,8 @@ static int uses_functions(const struct medio_host *host, const char *name, struc
 	if (medio_host_number(host, &count, MEDIO_PCI_DEVICES "/%s/sriov_numvfs", name) || !count)
 		return 0;
 	return medio_uses_add(uses,
-		"it has %llu virtual function%s, which would go with its driver ('medio sriov %s 0' "
-		"ends them)",
+		"it has %llu virtual function%s, which would go with its driver ('medio sriov %s "
+		"0' ends them)",
 		count, count == 1 ? "" : "s", name);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Who would miss a device: mounted disks, swap, arrays, network interfaces that carry something,
- * displays, virtual functions, programs. What cannot be told is not guessed: a network interface moved
- * into another namespace is not seen.
+ * displays, virtual functions, programs. What cannot be told is not guessed: a network interface
+ * moved into another namespace is not seen.
  */
 #ifndef MEDIO_HOST_USE_H
 #define MEDIO_HOST_USE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Any text as one of procfs' tables (the first byte says which) and as an address: each row ends within
- * its fields and moves on, and an address that is read is written so that it is read again. */
+/* Any text as one of procfs' tables (the first byte says which) and as an address: each row ends
+ * within its fields and moves on, and an address that is read is written so that it is read
+ * again. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

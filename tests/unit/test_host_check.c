@@ -13,7 +13,8 @@
 
 typedef void check_fn(const struct medio_host *host, struct medio_findings *findings);
 
-/* Among the findings is one of topic and level whose text and advice have these words (NULL: any). */
+/* Among the findings is one of topic and level whose text and advice have these words (NULL:
+ * any). */
 static bool has(const struct medio_findings *findings, enum medio_finding_level level,
 	const char *topic, const char *text, const char *advice)
 {

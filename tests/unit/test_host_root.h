@@ -47,8 +47,8 @@ void machine_link(struct machine *m, const char *target, const char *path, ...)
 	__attribute__((format(printf, 3, 4)));
 void machine_driver(struct machine *m, const char *driver);
 /*
- * Add a device. group: -1 none. driver: it has and would get without an override; "": none. Loads the
- * driver.
+ * Add a device. group: -1 none. driver: it has and would get without an override; "": none. Loads
+ * the driver.
  */
 void machine_device(
 	struct machine *m, const char *name, unsigned class_code, int group, const char *driver);
