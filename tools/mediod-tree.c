@@ -100,9 +100,9 @@ static void tree_refused(
 	void *opaque, const struct medio_tree_caller *caller, const char *path, const char *what)
 {
 	struct medio_daemon *d = opaque;
+	struct medio_who who = who_of(caller);
 
-	medio_manager_log(&d->manager, MEDIO_LOG_WARN, "refused: uid %u (pid %d) may not %s %s",
-		(unsigned)caller->uid, (int)caller->pid, what, path);
+	medio_manager_refused(&d->manager, &who, "%s %s", what, path);
 }
 
 /* Not from within the tree's own call. */

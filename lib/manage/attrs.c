@@ -222,9 +222,8 @@ int medio_attr_store(struct medio_mdev *mdev, const struct medio_who *who, const
 	bool gives = own && !strcmp(path, OWN "owner");
 	enum medio_right right = gives ? MEDIO_MAY_ADMINISTER : MEDIO_MAY_CHANGE;
 	if (!medio_policy_allows(&inst->manager->policy, who, right, inst->uid)) {
-		medio_manager_log(inst->manager, MEDIO_LOG_WARN,
-			"%s: uid %u (pid %d) may not write %s", medio_mdev_uuid(mdev),
-			(unsigned)who->uid, (int)who->pid, path);
+		medio_manager_refused(
+			inst->manager, who, "write %s of %s", path, medio_mdev_uuid(mdev));
 		return -EACCES;
 	}
 	if (!own && !param)

@@ -117,9 +117,7 @@ static bool is_admin(const struct medio_request *request)
 
 static int refuse(struct medio_request *request, const char *uuid, struct medio_error **err)
 {
-	medio_manager_log(request->manager, MEDIO_LOG_WARN,
-		"control: uid %u (pid %d) may not %s %s", (unsigned)request->who.uid,
-		(int)request->who.pid, request->op->name, uuid);
+	medio_manager_refused(request->manager, &request->who, "%s %s", request->op->name, uuid);
 	return medio_error_set(err, EACCES, "definition %s is not yours", uuid);
 }
 

@@ -142,8 +142,7 @@ static void refuse(struct medio_request *request)
 {
 	struct medio_error *err = NULL;
 
-	medio_manager_log(request->manager, MEDIO_LOG_WARN, "control: uid %u (pid %d) may not '%s'",
-		(unsigned)request->who.uid, (int)request->who.pid, request->op->name);
+	medio_manager_refused(request->manager, &request->who, "'%s'", request->op->name);
 	medio_error_set(&err, EACCES, "%s may '%s'; you may not",
 		request->op->right == MEDIO_MAY_CREATE
 			? "root, mediod's own user and members of its group"

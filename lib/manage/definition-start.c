@@ -124,9 +124,8 @@ static int find_owner(struct start *start, struct medio_creation *how)
 	if (start->owner.uid == (uid_t)-1 || start->owner.uid == start->who.uid)
 		return 0;
 	if (!medio_policy_allows(policy, &start->who, MEDIO_MAY_ADMINISTER, 0)) {
-		medio_manager_log(start->manager, MEDIO_LOG_WARN,
-			"uid %u (pid %d) may not start %s for uid %u", (unsigned)start->who.uid,
-			(int)start->who.pid, start->def.uuid, (unsigned)start->owner.uid);
+		medio_manager_refused(start->manager, &start->who, "start %s for uid %u",
+			start->def.uuid, (unsigned)start->owner.uid);
 		return medio_error_set(
 			&start->words, EACCES, "%s is defined for another user", start->def.uuid);
 	}

@@ -263,12 +263,6 @@ static void on_created(void *opaque, struct medio_mdev *mdev, int ret, const cha
 	tell_created(opaque, ret < 0 ? NULL : mdev, ret, words);
 }
 
-static void log_refusal(struct medio_manager *m, const struct medio_who *who, const char *what)
-{
-	medio_manager_log(m, MEDIO_LOG_WARN, "pid %d of uid %u may not %s", (int)who->pid,
-		(unsigned)who->uid, what);
-}
-
 void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
 	const struct medio_type *type, const char *uuid, size_t len,
 	const struct medio_creation *how, medio_manager_created *created, void *opaque)
@@ -296,7 +290,7 @@ void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
 	for (size_t i = 0; uuid && i < len && i < sizeof(creation->uuid) - 1; i++)
 		creation->uuid[i] = uuid[i] >= ' ' && uuid[i] < 0x7f ? uuid[i] : '\0';
 	if (!how->permitted && !medio_policy_allows(&m->policy, &how->who, MEDIO_MAY_CREATE, 0)) {
-		log_refusal(m, &how->who, "create instances");
+		medio_manager_refused(m, &how->who, "create instances");
 		tell_created(creation, NULL, -EACCES,
 			"only root, mediod's own user and members "
 			"of its group may create instances");
@@ -374,7 +368,7 @@ void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
 		snprintf(removal->who, sizeof(removal->who), "mediod");
 	if (who && !medio_policy_allows(
 			   &m->policy, who, MEDIO_MAY_CHANGE, inst ? inst->uid : m->policy.uid)) {
-		log_refusal(m, who, "remove an instance of somebody else");
+		medio_manager_refused(m, who, "remove %s", removal->uuid);
 		on_removed(removal, -EACCES);
 		return;
 	}

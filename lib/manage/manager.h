@@ -23,6 +23,7 @@
 #include <medio/mdev.h>
 
 #include "manage/policy.h"
+#include "manage/refusal.h"
 #include "util/list.h"
 #include "util/strv.h"
 
@@ -51,6 +52,7 @@ struct medio_manager {
 	 * called once. For a tree whose names the kernel remembers. NULL: told at once. */
 	void (*settle)(void *opaque, medio_mdev_done *done, void *done_opaque);
 	void *settle_opaque;
+	struct medio_refusals refusals;
 	void (*log)(void *opaque, enum medio_log_level level, const char *line);
 	void *log_opaque;
 };
@@ -102,5 +104,10 @@ void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
 
 void medio_manager_log(struct medio_manager *m, enum medio_log_level level, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Somebody was refused: "uid 1000 (pid 42) may not ...". One who is refused again and again gets 20
+ * lines in ten seconds, then a count. */
+void medio_manager_refused(struct medio_manager *m, const struct medio_who *who, const char *fmt,
+	...) __attribute__((format(printf, 3, 4)));
 
 #endif
