@@ -258,6 +258,7 @@ int medio_managed_adopt_one(struct medio_managed *inst, const struct medio_adopt
 	const struct medio_record *record = adoption->record;
 	struct medio_process *process = adoption->process;
 
+	inst->has_folder = true;
 	inst->mode = record->mode;
 	inst->created.tv_sec = (time_t)(record->created_ns / 1000000000u);
 	inst->created.tv_nsec = (long)(record->created_ns % 1000000000u);
@@ -329,7 +330,7 @@ static bool on_instance(struct medio_process *process, struct medio_wire_msg *ms
 	if (medio_process_claim(process, msg->value))
 		return false;
 	if (!inst && has_record(process->workers->manager, msg->uuid)) {
-		process->count++; /* never given back: it is not ours, but it is busy */
+		medio_run_keep_stranger(process, msg->uuid, msg->value);
 		return true;
 	}
 	if (!inst || inst->awaited != process) {

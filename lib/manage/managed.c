@@ -84,14 +84,20 @@ void medio_managed_remove_folder(const struct medio_manager *m, const char *uuid
 
 static int make_folder(struct medio_managed *inst, struct medio_error **err)
 {
-	char path[PATH_MAX];
+	char path[PATH_MAX], record[PATH_MAX + 16];
 
 	folder_of(inst, path);
+	snprintf(record, sizeof(record), "%s/instance.json", path);
 	if (mkdir(path, 0755) < 0 && errno != EEXIST)
 		return medio_error_set(err, errno, "%s: %s", path, strerror(errno));
+	/* Of an instance that could not be taken over, and lives. */
+	if (access(record, F_OK) == 0)
+		return medio_error_set(
+			err, EEXIST, "%s is another's, left from a former mediod", path);
 	/* Whatever the umask. */
 	if (chmod(path, 0755) < 0)
 		return medio_error_set(err, errno, "%s: %s", path, strerror(errno));
+	inst->has_folder = true;
 	return 0;
 }
 
@@ -235,8 +241,10 @@ static void take_down(struct medio_managed *inst)
 	} else {
 		medio_run_stop(inst->run);
 		medio_run_stop(inst->next);
-		medio_managed_remove_folder(m, medio_mdev_uuid(inst->mdev));
+		if (inst->has_folder)
+			medio_managed_remove_folder(m, medio_mdev_uuid(inst->mdev));
 	}
+	inst->has_folder = false;
 	if (inst->checkpoint >= 0)
 		close(medio_steal_fd(inst->checkpoint));
 	if (inst->waiting)

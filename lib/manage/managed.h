@@ -62,6 +62,7 @@ struct medio_managed {
 	struct medio_waiter *waiters; /* more than mdev tells of its removal */
 	uint64_t asked_ns;	      /* since when its client is asked */
 	enum { MEDIO_ASK_NOT, MEDIO_ASK, MEDIO_ASK_DISCONNECTED } asking;
+	bool has_folder;
 	bool probed;  /* the first start was answered */
 	bool waiting; /* to be restarted */
 };

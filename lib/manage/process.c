@@ -221,6 +221,7 @@ static struct medio_process *process_new(struct medio_workers *workers)
 	medio_list_init(&process->place);
 	medio_list_init(&process->out);
 	medio_list_init(&process->runs);
+	medio_list_init(&process->strangers);
 	medio_list_init(&process->starting);
 	medio_list_init(&process->stopping);
 	medio_list_init(&process->awaited);

@@ -80,9 +80,10 @@ struct medio_process {
 
 	struct medio_pool *pool;	      /* NULL: isolated */
 	struct medio_list runs;		      /* struct medio_run.item, starting and running */
+	struct medio_list strangers;	      /* struct medio_run.item: left to a later mediod */
 	struct medio_list starting, stopping; /* struct medio_run.pending, oldest first */
 	struct medio_list awaited;	      /* struct medio_managed.awaited_item */
-	unsigned count;			      /* of runs */
+	unsigned count;			      /* of runs and strangers */
 	union medio_shared_slot *slots;	      /* nslots of them */
 	uint64_t *used;			      /* a bit each */
 	unsigned nslots, nused, hint;	      /* no slot below hint is free */

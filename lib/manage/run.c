@@ -46,12 +46,14 @@ static struct medio_run *run_new(struct medio_process *process, struct medio_man
 static void unlink_run(struct medio_run *run)
 {
 	struct medio_managed *inst = run->inst;
+	bool counted = !medio_list_empty(&run->item);
 
 	medio_list_remove(&run->item);
 	medio_list_remove(&run->pending);
+	if (counted)
+		run->process->count--;
 	if (!inst)
 		return;
-	run->process->count--;
 	run->inst = NULL;
 	if (inst->next == run)
 		inst->next = NULL;
@@ -271,6 +273,33 @@ void medio_run_stop_stranger(struct medio_process *process, const uint8_t *uuid,
 	stop(run);
 }
 
+void medio_run_keep_stranger(struct medio_process *process, const uint8_t *uuid, unsigned slot)
+{
+	struct medio_run *run = run_new(process, NULL, slot, MEDIO_RUN_RUNNING);
+
+	if (!run) {
+		medio_process_kill(process, "out of memory");
+		return;
+	}
+	memcpy(run->uuid, uuid, sizeof(run->uuid));
+	medio_list_append(&process->strangers, &run->item);
+	process->count++;
+}
+
+void medio_run_stop_strangers(struct medio_process *process)
+{
+	char uuid[MEDIO_UUID_TEXT];
+
+	while (!medio_list_empty(&process->strangers)) {
+		struct medio_run *run = medio_container_of(
+			process->strangers.next, struct medio_run, item);
+		medio_uuid_format(run->uuid, uuid);
+		medio_managed_remove_folder(process->workers->manager, uuid);
+		unlink_run(run);
+		stop(run);
+	}
+}
+
 static void on_stopped(struct medio_process *process, const uint8_t *uuid)
 {
 	medio_list_for_each (item, &process->stopping) {
@@ -395,6 +424,16 @@ void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg
 		medio_process_kill(process, "it broke the protocol (message %u)", msg->kind);
 }
 
+/* Those that are nobody's. */
+static void free_rest(struct medio_process *process)
+{
+	while (!medio_list_empty(&process->stopping))
+		medio_run_free(
+			medio_container_of(process->stopping.next, struct medio_run, pending));
+	while (!medio_list_empty(&process->strangers))
+		medio_run_free(medio_container_of(process->strangers.next, struct medio_run, item));
+}
+
 void medio_run_lost(struct medio_process *process, const char *event, const char *words)
 {
 	struct medio_manager *m = process->workers->manager;
@@ -405,9 +444,7 @@ void medio_run_lost(struct medio_process *process, const char *event, const char
 	while (!medio_list_empty(&process->runs))
 		medio_managed_lost(medio_container_of(process->runs.next, struct medio_run, item),
 			event, words);
-	while (!medio_list_empty(&process->stopping))
-		medio_run_free(
-			medio_container_of(process->stopping.next, struct medio_run, pending));
+	free_rest(process);
 	medio_adopt_finish(process, words);
 }
 
@@ -415,7 +452,5 @@ void medio_run_forget(struct medio_process *process)
 {
 	while (!medio_list_empty(&process->runs))
 		medio_run_free(medio_container_of(process->runs.next, struct medio_run, item));
-	while (!medio_list_empty(&process->stopping))
-		medio_run_free(
-			medio_container_of(process->stopping.next, struct medio_run, pending));
+	free_rest(process);
 }

@@ -11,10 +11,10 @@
 enum medio_run_state { MEDIO_RUN_STARTING, MEDIO_RUN_RUNNING, MEDIO_RUN_STOPPING };
 
 struct medio_run {
-	struct medio_list item;	   /* in process->runs, unless it is stopping */
+	struct medio_list item;	   /* in process->runs or strangers, unless it is stopping */
 	struct medio_list pending; /* in process->starting or stopping */
 	struct medio_process *process;
-	struct medio_managed *inst; /* NULL: it is stopping */
+	struct medio_managed *inst; /* NULL: it is stopping, or a stranger */
 	uint8_t uuid[MEDIO_UUID_SIZE];
 	struct medio_managed *heir; /* waits for its end to be started (change.c); NULL: nobody */
 	enum medio_run_state state;
@@ -42,8 +42,11 @@ struct medio_run *medio_run_found(
 	struct medio_process *process, struct medio_managed *inst, unsigned slot);
 /* End it: inst no longer knows it. NULL is allowed. */
 void medio_run_stop(struct medio_run *run);
-/* Tell the process to stop what is no instance of ours. */
+/* What is no instance of ours: tell the process to stop it, or let it be for a later mediod. */
 void medio_run_stop_stranger(struct medio_process *process, const uint8_t *uuid, unsigned slot);
+void medio_run_keep_stranger(struct medio_process *process, const uint8_t *uuid, unsigned slot);
+/* mediod ends for good, and they with it. */
+void medio_run_stop_strangers(struct medio_process *process);
 /* It is gone: unlink it from everywhere, free it. */
 void medio_run_free(struct medio_run *run);
 

@@ -83,6 +83,7 @@ static void end_all(struct medio_workers *workers)
 	medio_list_for_each (item, &workers->processes) {
 		struct medio_process *process = medio_container_of(
 			item, struct medio_process, item);
+		medio_run_stop_strangers(process);
 		if (!process->count && medio_list_empty(&process->stopping))
 			medio_process_end(process);
 	}

@@ -418,22 +418,40 @@ static void test_an_instance_is_not_given_to_another_worker(void **state)
 	manager_bed_close(&bed);
 }
 
-static void test_what_a_parent_no_longer_offers_is_ended(void **state)
+static void test_what_a_parent_has_no_room_for_is_left_to_a_later_manager(void **state)
 {
+	const struct medio_creation how = {
+		.who = { .uid = geteuid(), .gid = getegid() },
+		.restart = -1,
+	};
 	struct manager_bed bed;
+	struct known before[4];
 
 	(void)state;
 	manager_bed_open(&bed, "mtty,ports=4");
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 4; i++) {
 		manager_bed_create(&bed, i, NULL, -1);
+		before[i] = know(&bed, i);
+	}
 	replace(&bed, "mtty,ports=2");
-	/* The oldest stay. */
-	assert_non_null(manager_bed_find(&bed, 0));
-	assert_non_null(manager_bed_find(&bed, 1));
+	/* The oldest come first. */
+	assert_same(&bed, 0, &before[0]);
+	assert_same(&bed, 1, &before[1]);
 	assert_null(manager_bed_find(&bed, 2));
 	assert_null(manager_bed_find(&bed, 3));
-	assert_non_null(strstr(bed.log, "cannot be taken over"));
+	assert_non_null(strstr(bed.log, "is left as it is"));
+	/* Its name is not free. */
+	manager_bed_remove(&bed, 0);
+	assert_int_equal(manager_bed_try(&bed, 2, "mtty-1", &how), -EEXIST);
+	manager_bed_create(&bed, 0, NULL, -1);
+	before[0] = know(&bed, 0);
+	replace(&bed, "mtty,ports=4");
+	for (unsigned i = 0; i < 4; i++)
+		assert_same(&bed, i, &before[i]);
+	/* One that ends for good ends them too, in order. */
+	replace(&bed, "mtty,ports=2");
 	manager_bed_close(&bed);
+	assert_null(strstr(bed.log, "killed"));
 }
 
 int main(int argc, char **argv)
@@ -450,7 +468,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_worker_that_does_not_answer_is_killed_and_replaced),
 		cmocka_unit_test(test_strays_are_cleared_away),
 		cmocka_unit_test(test_an_instance_is_not_given_to_another_worker),
-		cmocka_unit_test(test_what_a_parent_no_longer_offers_is_ended),
+		cmocka_unit_test(test_what_a_parent_has_no_room_for_is_left_to_a_later_manager),
 	};
 
 	manager_bed_worker = argc > 1 ? argv[1] : "medio-worker";
