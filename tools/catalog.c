@@ -11,6 +11,7 @@
 #include "plugin.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/nearest.h"
 
 static ssize_t show_sample(
 	struct medio_parent *parent, const struct medio_parent_attr *attr, char *buf, size_t size)
@@ -35,6 +36,27 @@ const struct medio_parent_kind medio_catalog_kinds[] = {
 	{ .desc = &mtty_parent, .units = "ports" },
 };
 const unsigned medio_catalog_num_kinds = MEDIO_ARRAY_SIZE(medio_catalog_kinds);
+
+int medio_catalog_type(const char *name, const struct medio_type **out, struct medio_error **err)
+{
+	const char *names[64];
+	size_t count = 0;
+
+	if (strchr(name, '/'))
+		return medio_tool_plugin_open(name, out, err);
+	for (unsigned i = 0; i < medio_catalog_num_kinds; i++) {
+		const struct medio_type *const *type = medio_catalog_kinds[i].desc->types;
+		for (; *type; type++) {
+			if (strcmp((*type)->name, name) == 0) {
+				*out = *type;
+				return 0;
+			}
+			if (count < MEDIO_ARRAY_SIZE(names))
+				names[count++] = (*type)->name;
+		}
+	}
+	return medio_unknown(err, "type", name, names, count);
+}
 
 int medio_catalog_init(struct medio_catalog *catalog, struct medio_error **err)
 {

@@ -9,6 +9,10 @@
 extern const struct medio_parent_kind medio_catalog_kinds[];
 extern const unsigned medio_catalog_num_kinds;
 
+/* A type by its name, or with a '/' in it the shared object of one, without a bus. -EINVAL, or what
+ * loading it gave, with words that name what there is. */
+int medio_catalog_type(const char *name, const struct medio_type **out, struct medio_error **err);
+
 struct medio_catalog {
 	struct medio_loop *loop;
 	struct medio_bus *bus;

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <medio/local.h>
+
+#include "catalog.h"
 #include "client.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -34,6 +37,7 @@ int medio_tool_device_open(const char *device, const struct medio_card_options *
 	uint8_t bytes[MEDIO_UUID_SIZE];
 	char uuid[MEDIO_UUID_TEXT];
 
+	medio_local_types(medio_catalog_type);
 	if (medio_uuid_parse(device, strlen(device), bytes))
 		return medio_card_open(device, opts, out, err);
 	medio_uuid_format(bytes, uuid);

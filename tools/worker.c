@@ -1,33 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* medio-worker: runs instances for mediod, which starts it with a listening socket as fd 3. */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "catalog.h"
 #include "filters/filters.h"
-#include "plugin.h"
-#include "util/error.h"
 #include "worker/worker.h"
 
 #define SOCKET_FD 3
-
-static int find_type(const char *name, const struct medio_type **out, struct medio_error **err)
-{
-	if (strchr(name, '/'))
-		return medio_tool_plugin_open(name, out, err);
-	for (unsigned i = 0; i < medio_catalog_num_kinds; i++) {
-		const struct medio_type *const *type = medio_catalog_kinds[i].desc->types;
-		for (; *type; type++) {
-			if (strcmp((*type)->name, name) == 0) {
-				*out = *type;
-				return 0;
-			}
-		}
-	}
-	return medio_error_set(err, ENOENT, "this medio-worker has no type '%s'", name);
-}
 
 /* A listening socket of the kind that mediod makes. */
 static bool is_ours(int fd)
@@ -42,7 +23,8 @@ static bool is_ours(int fd)
 
 int main(int argc, char **argv)
 {
-	static const struct medio_worker_types types = { find_type, medio_builtin_filters };
+	static const struct medio_worker_types types = { medio_catalog_type,
+		medio_builtin_filters };
 	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
 		printf("medio-worker %s\n", MEDIO_VERSION);
 		return 0;
