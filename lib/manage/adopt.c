@@ -310,7 +310,7 @@ static bool is_listener(int fd, const char *path)
 	len = sizeof(int);
 	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens)
 		return false;
-	return fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0;
+	return fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK) == 0 && !medio_managed_guard(fd);
 }
 
 /* One that could not be made an instance again, see medio_managed_adopt(). */

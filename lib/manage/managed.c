@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -140,6 +141,17 @@ static int set_access(struct medio_managed *inst)
 	return chmod(inst->socket, inst->mode) < 0 ? -errno : 0;
 }
 
+/*
+ * Its worker holds the listener too, for the next mediod, and can make it a blocking one. We look
+ * before we accept (client.c); should it be quicker, we lose a tick and not our life.
+ */
+int medio_managed_guard(int listener)
+{
+	const struct timeval tick = { .tv_usec = 1000 };
+
+	return setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick)) < 0 ? -errno : 0;
+}
+
 /* Nobody can connect until it listens, and then only those who may. */
 int medio_managed_bind(struct medio_managed *inst, struct medio_error **err)
 {
@@ -153,6 +165,8 @@ int medio_managed_bind(struct medio_managed *inst, struct medio_error **err)
 	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return medio_error_set(err, errno, "%s: %s", inst->socket, strerror(errno));
 	int ret = set_access(inst);
+	if (!ret)
+		ret = medio_managed_guard(fd);
 	if (ret)
 		return medio_error_set(err, -ret, "%s: %s", inst->socket, strerror(-ret));
 	if (listen(fd, BACKLOG) < 0)

@@ -81,6 +81,8 @@ void medio_managed_listen(struct medio_managed *inst);
 /* A listening socket at its path; none. */
 int medio_managed_bind(struct medio_managed *inst, struct medio_error **err);
 void medio_managed_unbind(struct medio_managed *inst);
+/* A listener that a worker has too must not block us. -errno. */
+int medio_managed_guard(int listener);
 /* Its record, for the next mediod. */
 int medio_managed_save(struct medio_managed *inst);
 /* Nothing runs it: words say why, and are for `medio list` too. */

@@ -257,6 +257,45 @@ static void test_connections_are_limited(void **state)
 	manager_bed_close(&bed);
 }
 
+/* Descriptor of the process's own copy of what listens at path; the test's manager is this process. */
+static int find_listener(const char *path)
+{
+	struct sockaddr_un addr;
+
+	for (int fd = 3; fd < 1024; fd++) {
+		socklen_t len = sizeof(addr);
+		memset(&addr, 0, sizeof(addr));
+		if (getsockname(fd, (struct sockaddr *)&addr, &len) == 0 &&
+			addr.sun_family == AF_UNIX && !strcmp(addr.sun_path, path))
+			return fd;
+	}
+	return -1;
+}
+
+static void test_a_worker_that_makes_the_listener_block_is_killed(void **state)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct manager_bed bed;
+
+	(void)state;
+	manager_bed_open(&bed, "mtty");
+	struct medio_managed *inst = manager_bed_create(&bed, 1, NULL, MEDIO_RESTART_NEVER);
+	/* The flag is the file's, whoever changes it. */
+	int listener = find_listener(inst->socket);
+	assert_true(listener >= 0);
+	assert_int_equal(fcntl(listener, F_SETFL, 0), 0);
+	/* Without our looking, accepting costs a tick and no more. */
+	assert_int_equal(accept(listener, NULL, NULL), -1);
+	assert_int_equal(errno, EAGAIN);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", inst->socket);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	manager_bed_until_state(&bed, inst, "dead");
+	assert_non_null(strstr(bed.log, "changed a socket that is not its own"));
+	close(fd);
+	manager_bed_close(&bed);
+}
+
 static void test_removal_of_one_in_use_asks_waits_and_takes_it_away(void **state)
 {
 	struct answer answer = { 0 }, second = { 0 };
@@ -720,6 +759,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_unbound_and_bound_again_it_is_as_it_was),
 		cmocka_unit_test(test_a_client_comes_uses_the_device_and_goes),
 		cmocka_unit_test(test_connections_are_limited),
+		cmocka_unit_test(test_a_worker_that_makes_the_listener_block_is_killed),
 		cmocka_unit_test(test_removal_of_one_in_use_asks_waits_and_takes_it_away),
 		cmocka_unit_test(test_who_is_in_a_hurry_does_not_wait_for_the_user),
 		cmocka_unit_test(test_a_worker_that_does_not_let_go_is_killed),
