@@ -80,7 +80,8 @@ struct medio_backend {
 	int (*dma_unmap)(struct medio_card *card, uint64_t iova, uint64_t size);
 	/* Where mappings can be. NULL: anywhere. */
 	void (*dma_limits)(struct medio_card *card, struct medio_dma_limits *out);
-	/* The only iova at which the device sees size bytes at ptr. NULL: any will do. */
+	/* The only iova at which the device sees size bytes at ptr; size 0: could it see any memory?
+	 * NULL: any iova will do. */
 	int (*dma_place)(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova);
 	/* flags: one of NONE, EVENTFD and one action. fds: count of them with EVENTFD, NULL: take
 	 * all away. start = count = 0 with NONE and TRIGGER disables the index. */
@@ -118,7 +119,7 @@ struct medio_card {
 };
 
 extern const struct medio_backend medio_backend_vfio_user, medio_backend_local;
-extern const struct medio_backend medio_backend_vfio;
+extern const struct medio_backend medio_backend_vfio, medio_backend_uio;
 
 /* As medio_card_open(), with another kernel than the one that runs us. */
 int medio_card_open_kernel(const struct medio_kernel *kernel, const char *uri,

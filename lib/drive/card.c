@@ -23,7 +23,7 @@ static const struct {
 	{ "vfio-user", &medio_backend_vfio_user },
 	{ "vfio", &medio_backend_vfio },
 	{ "iommufd", NULL },
-	{ "uio", NULL },
+	{ "uio", &medio_backend_uio },
 	{ "local", &medio_backend_local },
 };
 
@@ -122,7 +122,7 @@ static int find_backend(const char *uri, const struct medio_backend **backend, c
 				continue;
 			if (!schemes[i].backend)
 				return medio_error_set(err, ENOTSUP,
-					"%s: %s devices are not in this version; it has vfio-user:/path, vfio:BDF and local:TYPE",
+					"%s: %s devices are not in this version; it has vfio-user:/path, vfio:BDF, uio:uioN and local:TYPE",
 					uri, schemes[i].scheme);
 			*backend = schemes[i].backend;
 			*address = uri + len + 1;

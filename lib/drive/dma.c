@@ -78,29 +78,43 @@ static int check_limits(struct medio_card *card, uint64_t iova, uint64_t size)
 	return medio_dma_limits_hold(limits, iova, size) ? 0 : out_of_limits(card, iova, size);
 }
 
+/*
+ * Where the members without a translation see memory; one decides for all. size 0: can they at all?
+ * *found: there is such a member.
+ */
+static int find_physical(
+	struct medio_card *card, uint64_t size, void *ptr, uint64_t *iova, bool *found)
+{
+	medio_list_for_each (item, &card->container->cards) {
+		struct medio_card *member = medio_container_of(item, struct medio_card, member);
+		if (!member->backend->dma_place)
+			continue;
+		*found = true;
+		int ret = medio_card_result(
+			member, member->backend->dma_place(member, ptr, size, iova));
+		if (ret && member != card)
+			return medio_card_fail(card, -ret, "%s: %s", medio_card_uri(member),
+				medio_card_last_error(member));
+		return ret;
+	}
+	return 0;
+}
+
 /* An iova for memory that is at ptr here. */
 static int find_place(
 	struct medio_card *card, uint64_t size, unsigned prot, void *ptr, uint64_t *iova)
 {
 	struct medio_container *container = card->container;
 
-	/* One member without a translation decides for all. */
-	medio_list_for_each (item, &container->cards) {
-		struct medio_card *member = medio_container_of(item, struct medio_card, member);
-		if (!member->backend->dma_place)
-			continue;
-		int ret = member->backend->dma_place(member, ptr, size, iova);
-		medio_card_result(member, ret);
-		if (ret && member != card)
-			return medio_card_fail(card, -ret, "%s: %s", medio_card_uri(member),
-				medio_card_last_error(member));
+	bool physical = false;
+	int ret = find_physical(card, size, ptr, iova, &physical);
+	if (ret || physical)
 		return ret;
-	}
 	if (prot & MEDIO_CARD_DMA_IDENTITY) {
 		*iova = (uintptr_t)ptr;
 		return 0;
 	}
-	int ret = medio_container_place(container, size, iova);
+	ret = medio_container_place(container, size, iova);
 	return ret ? medio_card_fail(
 			     card, ENOSPC, "DMA: no 0x%llx bytes of addresses are free", (ull)size)
 		   : 0;
@@ -265,9 +279,12 @@ static int make_memory(uint64_t size, unsigned flags, int *fd, void **ptr)
 	return 0;
 }
 
+/* Huge pages if they are asked for, or if nothing else will do. */
 static int alloc_memory(
 	struct medio_card *card, unsigned prot, uint64_t size, struct medio_card_mapping *mapping)
 {
+	bool physical = card->container->limits.physical;
+	bool must = physical || prot & MEDIO_CARD_DMA_HUGE;
 	int ret = -ENOMEM;
 	void *ptr;
 
@@ -275,13 +292,14 @@ static int alloc_memory(
 		return medio_card_fail(card, EINVAL,
 			"DMA: 0x%llx bytes are not whole huge pages of 0x%llx", (ull)size,
 			(ull)HUGE_PAGE);
-	if (prot & HUGE && size % HUGE_PAGE == 0)
-		ret = make_memory(size, MFD_HUGETLB | MFD_HUGE_2MB, &mapping->fd, &ptr);
-	if (ret && prot & MEDIO_CARD_DMA_HUGE)
+	mapping->mapped = physical ? (size + HUGE_PAGE - 1) & -HUGE_PAGE : size;
+	if (must || (prot & HUGE && size % HUGE_PAGE == 0))
+		ret = make_memory(mapping->mapped, MFD_HUGETLB | MFD_HUGE_2MB, &mapping->fd, &ptr);
+	if (ret && must)
 		return medio_card_fail(card, ENOMEM,
 			"DMA: no %llu huge pages of 2 MiB are free (%s); /proc/sys/vm/nr_hugepages is "
 			"how many the system keeps",
-			(ull)(size / HUGE_PAGE), strerror(-ret));
+			(ull)(mapping->mapped / HUGE_PAGE), strerror(-ret));
 	if (ret)
 		ret = make_memory(size, 0, &mapping->fd, &ptr);
 	if (ret)
@@ -294,8 +312,13 @@ static int alloc_memory(
 static int alloc(struct medio_card *card, const uint64_t *fixed, uint64_t size, unsigned prot,
 	uint64_t *iova, void **out)
 {
-	struct medio_card_mapping mapping = { .size = size, .prot = prot & PROTS, .mapped = true };
-	int ret = alloc_memory(card, prot, size, &mapping);
+	struct medio_card_mapping mapping = { .size = size, .prot = prot & PROTS };
+	bool physical = false;
+	int ret = find_physical(card, 0, NULL, &mapping.iova, &physical);
+
+	if (ret)
+		return ret;
+	ret = alloc_memory(card, prot, size, &mapping);
 
 	if (ret)
 		return ret;
@@ -308,7 +331,7 @@ static int alloc(struct medio_card *card, const uint64_t *fixed, uint64_t size, 
 	if (!ret)
 		ret = add(card, &mapping);
 	if (ret) {
-		munmap(mapping.ptr, size);
+		munmap(mapping.ptr, mapping.mapped);
 		return ret;
 	}
 	*iova = mapping.iova;

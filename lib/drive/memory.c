@@ -10,7 +10,7 @@
 static void undo(struct medio_card_mapping *mapping)
 {
 	if (mapping->mapped)
-		munmap(mapping->ptr, mapping->size);
+		munmap(mapping->ptr, mapping->mapped);
 	if (mapping->fd >= 0)
 		close(mapping->fd);
 }

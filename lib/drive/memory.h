@@ -12,7 +12,7 @@ struct medio_card_mapping {
 	uint64_t iova, size; /* bytes; never wraps */
 	unsigned prot;	     /* MEDIO_CARD_DMA_* */
 	uint8_t *ptr;	     /* here */
-	bool mapped;	     /* ptr came from mmap and is undone with the mapping */
+	uint64_t mapped;     /* so many bytes came from mmap, and are undone with the mapping */
 	int fd;		     /* the file it is in, -1: none; not owned, but medio_memory_set_fd() */
 	uint64_t offset;     /* there */
 };

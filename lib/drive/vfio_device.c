@@ -55,6 +55,7 @@ int medio_vfio_device_find(
 {
 	uint8_t uuid[MEDIO_UUID_SIZE];
 	const char *bus = "pci";
+	char group[16];
 	int ret;
 
 	if (!medio_uuid_parse(address, strlen(address), uuid)) {
@@ -76,13 +77,19 @@ int medio_vfio_device_find(
 	/* Drivers of mediated devices have names of their own. */
 	if (bus[0] == 'm' || strstr(out->driver, "vfio"))
 		return 0;
+	const char *no_group =
+		medio_kernel_link(
+			card->kernel, group, sizeof(group), "/sys/%s/iommu_group", out->folder)
+			? "; it is in no IOMMU group yet: that takes an IOMMU that is switched on "
+			  "(firmware, or the kernel parameters intel_iommu=on, amd_iommu=on)"
+			: "";
 	if (!out->driver[0])
 		return medio_card_say(card, ENODEV,
-			"%s has no driver and must be bound to vfio-pci: `medio bind %s` does that",
-			out->name, out->name);
+			"%s has no driver and must be bound to vfio-pci: `medio bind %s` does that%s",
+			out->name, out->name, no_group);
 	return medio_card_say(card, ENODEV,
-		"%s is in use by the driver %s and must be bound to vfio-pci: `medio bind %s` does that",
-		out->name, out->driver, out->name);
+		"%s is in use by the driver %s and must be bound to vfio-pci: `medio bind %s` does that%s",
+		out->name, out->driver, out->name, no_group);
 }
 
 int medio_vfio_device_init(struct medio_card *card)

@@ -20,6 +20,7 @@ fill() {
 }
 
 guest_prepare "$bed" fill
+plain_args=("${guest_args[@]}")
 guest_args[-1]+=" intel_iommu=on"
 
 # Alone in its group; two that share one; one that can be unplugged.
@@ -102,6 +103,33 @@ shares() {
 		vfio:0000:00:04.0 shared vfio:0000:00:06.1
 }
 
+# The same driver through UIO, behind the IOMMU: registers and INTx, no DMA.
+uio() {
+	check "not bound to UIO, it says what to do" refused 'driver vfio-pci.*--driver uio_pci_generic' \
+		uio:0000:00:04.0 identify
+	check "edu is bound to uio_pci_generic" guest bind 00:04.0 uio_pci_generic || return
+	check "UIO: registers answer, by calls and mapped" tells 'mapped: edcba987' uio:0000:00:04.0 identify
+	check "UIO: INTx, unmasked after each" tells '^12 factorials, 12 interrupts' uio:0000:00:04.0 intx 12
+	check "UIO: there is no MSI" refused 'the card has 0' uio:0000:00:04.0 msi 1
+	check "UIO: no DMA through a translating IOMMU" tells 'IOMMU that translates .*use vfio:0000:00:04.0' \
+		uio:0000:00:04.0 nodma
+	guest bind 00:04.0 vfio-pci
+}
+
+# And without one: DMA by physical addresses, in huge pages.
+plain() {
+	check "a guest without IOMMU boots" guest_boot "$qemu" "${plain_args[@]}" "${guest_ram[@]}" -device edu,addr=4.0 || return
+	loads
+	teach
+	guest bind 00:04.0 uio_pci_generic
+	check "no huge pages, no DMA" refused 'nr_hugepages' uio:uio0 dma-polled
+	guest 'echo 4 >/proc/sys/vm/nr_hugepages; cat /proc/sys/vm/nr_hugepages'
+	check "UIO without IOMMU: DMA both ways, checksums equal" tells 'checksum ([0-9a-f]*) \1' uio:uio0 dma-polled
+	guest bind 00:04.0 vfio-pci
+	check "vfio needs an IOMMU, and says so" refused 'intel_iommu=on' vfio:0000:00:04.0 identify
+	check "the guest without IOMMU ends cleanly" guest_off
+}
+
 unplugged() {
 	qmp device_del '{"id":"card"}' && qmp_event 'DEVICE_DELETED.*"device": "card"'
 }
@@ -121,9 +149,11 @@ unplugs() {
 check "a guest with an IOMMU boots" boots || guest_finish
 check "VFIO is loaded" loads || guest_finish
 teach
-for part in drives refuses shares unplugs; do
+for part in drives refuses shares uio unplugs; do
 	"$part"
 done
 check "the guest ends cleanly" guest_off
+guest_drop
+plain
 guest_drop
 guest_finish

@@ -44,7 +44,7 @@ static void machine_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, full), 0);
 }
 
-static void machine_remove(const char *path)
+static inline void machine_remove(const char *path)
 {
 	char full[PATH_MAX];
 
