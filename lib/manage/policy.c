@@ -2,59 +2,13 @@
 #include "manage/policy.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#include "util/cleanup.h"
-
-/* Whether text, numbers with blanks between, has n. */
-static bool has_number(const char *text, unsigned long n)
-{
-	for (;;) {
-		char *end;
-		unsigned long found = strtoul(text, &end, 10);
-		if (end == text)
-			return false;
-		if (found == n)
-			return true;
-		text = end;
-	}
-}
-
-/* The second number of "Uid:\treal\teffective\t…". */
-static bool is_effective(const char *text, uid_t uid)
-{
-	char *end;
-
-	strtoul(text, &end, 10);
-	return strtoul(end, NULL, 10) == uid;
-}
+#include "util/groups.h"
 
 bool medio_policy_in_group(const struct medio_who *who, gid_t group)
 {
-	_cleanup_free_ char *line = NULL;
-	size_t capacity = 0;
-	bool same = false, found = false;
-	char path[40];
-
-	if (who->gid == group)
-		return true;
-	if (who->pid <= 0)
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)who->pid);
-	FILE *file = fopen(path, "re");
-	if (!file)
-		return false;
-	while (getline(&line, &capacity, file) > 0) {
-		if (!strncmp(line, "Uid:", 4))
-			same = is_effective(line + 4, who->uid);
-		else if (!strncmp(line, "Groups:", 7))
-			found = has_number(line + 7, group);
-	}
-	fclose(file);
-	return same && found;
+	return who->gid == group || medio_groups_have(who->pid, who->uid, group);
 }
 
 bool medio_policy_allows(const struct medio_policy *policy, const struct medio_who *who,

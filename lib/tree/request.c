@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util/groups.h"
+
 /*
  * How long the kernel may remember, in seconds. Names that go are taken back (inval.h), so this is a
  * limit for what cannot go wrong. Owners and modes of writable files can be other than they were
@@ -24,30 +26,10 @@ struct asker {
 	fuse_req_t req;
 };
 
-#define MAX_GROUPS 65536
-
+/* Not libfuse's fuse_req_getgroups(): it looks for a text behind the end of what it has read. */
 static bool in_group(const struct medio_node_asker *base, gid_t gid)
 {
-	const struct asker *asker = (const struct asker *)base;
-	gid_t few[64], *groups = few;
-	int count = fuse_req_getgroups(asker->req, 64, few);
-	bool found = false;
-
-	if (count > 64 && count <= MAX_GROUPS) {
-		int room = count;
-
-		groups = reallocarray(NULL, (size_t)room, sizeof(gid_t));
-		if (!groups)
-			return false;
-		count = fuse_req_getgroups(asker->req, room, groups);
-		if (count > room)
-			count = room;
-	}
-	for (int i = 0; i < count && !found; i++)
-		found = groups[i] == gid;
-	if (groups != few)
-		free(groups);
-	return found;
+	return medio_groups_have(base->who.pid, base->who.uid, gid);
 }
 
 static struct asker asker_of(fuse_req_t req)
