@@ -262,9 +262,11 @@ static int read_title(struct reading *r, const char *line, size_t len)
 	const char *from = skip_blanks(line + 1, close), *to = close;
 	while (to > from && (to[-1] == ' ' || to[-1] == '\t'))
 		to--;
-	_cleanup_free_ char *title = strndup(from, (size_t)(to - from));
+	/* Not strndup(): there is no end behind the line. */
+	_cleanup_free_ char *title = calloc(1, (size_t)(to - from) + 1);
 	if (!title)
 		return fail(r, medio_error_set(r->err, ENOMEM, "out of memory"));
+	memcpy(title, from, (size_t)(to - from));
 	return begin_section(r, title);
 }
 

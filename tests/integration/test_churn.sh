@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # test_churn.sh MEDIOD MEDIO PLUGIN: instances come and go by eight writers at once, while others read; workers
 # and mediods are killed meanwhile. Nothing may be lost, and nothing may be left behind.
-mediod=$1 medio=$2 plugin=$3
+mediod=$1 medio=$2 plugin=$(realpath "$3")
 . "$(dirname "$0")/daemon.sh"
 command -v python3 >/dev/null || skip_all "the writers need python3"
 daemon_alone "$0" "$@"

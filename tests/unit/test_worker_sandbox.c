@@ -85,12 +85,6 @@ static bool confined(bool opens)
 	       medio_sandbox_calls(opens, NULL) == 0;
 }
 
-#define NEED(flag) \
-	do { \
-		if (!(medio_sandbox_possible() & (flag))) \
-			skip(); \
-	} while (0)
-
 /* ---- Identity and limits ------------------------------------------------------------------------------------ */
 
 static int another_user(void)
@@ -117,8 +111,6 @@ static int another_user(void)
 static void root_becomes_another_user_for_ever(void **state)
 {
 	(void)state;
-	if (getuid() != 0)
-		skip();
 	assert_good(another_user);
 }
 
@@ -133,8 +125,6 @@ static int powerless(void)
 static void root_without_capabilities_is_nobody(void **state)
 {
 	(void)state;
-	if (getuid() != 0)
-		skip();
 	assert_good(powerless);
 }
 
@@ -205,7 +195,6 @@ static int confined_files(void)
 static void files_are_opened_beneath_the_folders_only(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_LANDLOCK);
 	assert_good(confined_files);
 }
 
@@ -226,7 +215,6 @@ static int removing_files(void)
 static void what_was_made_can_be_removed(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_LANDLOCK);
 	assert_good(removing_files);
 }
 
@@ -244,7 +232,6 @@ static int missing_folder(void)
 static void a_folder_that_is_not_there_is_named(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_LANDLOCK);
 	assert_good(missing_folder);
 }
 
@@ -320,7 +307,6 @@ static int serving_open(void)
 static void what_serving_takes_is_allowed(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	assert_good(serving_closed);
 	assert_good(serving_open);
 }
@@ -352,7 +338,6 @@ static int guarding(void)
 static void memory_can_be_put_in_the_place_of_other_memory(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	assert_good(guarding);
 }
 
@@ -373,7 +358,6 @@ static int not_opening(void)
 static void opening_and_executable_memory_are_refused_politely(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	assert_good(not_opening);
 }
 
@@ -399,7 +383,6 @@ static int opening(void)
 static void more_instances_may_open_more(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	assert_good(opening);
 }
 
@@ -547,7 +530,6 @@ static int attack_open(void)
 static void who_calls_what_is_forbidden_dies(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	for (attack = 0; attack < (int)(sizeof(attacks) / sizeof(attacks[0])); attack++) {
 		int closed = child(attack_closed), open = child(attack_open);
 		if (!WIFSIGNALED(closed) || WTERMSIG(closed) != SIGSYS || !WIFSIGNALED(open) ||
@@ -565,7 +547,6 @@ static int aborting(void)
 static void an_assertion_dies_as_it_should(void **state)
 {
 	(void)state;
-	NEED(MEDIO_WIRE_SECCOMP);
 	int status = child(aborting);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGABRT);
@@ -602,5 +583,12 @@ int main(void)
 		cmocka_unit_test(who_calls_what_is_forbidden_dies),
 		cmocka_unit_test(an_assertion_dies_as_it_should),
 	};
+	/* cmocka's own skip() is "not ok" in TAP, which its readers take for a failure. */
+	const unsigned all = MEDIO_WIRE_SECCOMP | MEDIO_WIRE_LANDLOCK;
+	if (getuid() != 0 || (medio_sandbox_possible() & all) != all) {
+		printf("1..0 # SKIP needs root, a kernel with Landlock, and a build with seccomp "
+		       "and without sanitizers\n");
+		return 0;
+	}
 	return cmocka_run_group_tests(tests, setup_dir, teardown_dir);
 }
