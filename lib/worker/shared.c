@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
@@ -38,6 +40,12 @@ int medio_shared_map(int fd, size_t size, int prot, void **map)
 	struct stat st;
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	/* Not huge pages: a hole in those may find none when it is read, which kills (SIGBUS). */
+	struct statfs fs;
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	if (fs.f_type != TMPFS_MAGIC)
+		return -EINVAL;
 	/* The seal first: a size that may still shrink means nothing. */
 	int seals = fcntl(fd, F_GET_SEALS);
 	if (seals < 0 || !(seals & F_SEAL_SHRINK) || st.st_size < 0 || size == 0 ||

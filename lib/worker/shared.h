@@ -23,7 +23,8 @@ _Static_assert(sizeof(union medio_shared_slot) == 128, "the counters fit their s
 
 /* A memfd of size bytes, sealed, and mapped: *map (read-only with prot PROT_READ). Its fd or -errno. */
 int medio_shared_new(const char *name, size_t size, int prot, void **map);
-/* Map one that came from the other side: -EINVAL smaller than size, or not sealed against shrinking. */
+/* Map one that came from the other side: -EINVAL smaller than size, not sealed against shrinking, or
+ * of huge pages. */
 int medio_shared_map(int fd, size_t size, int prot, void **map);
 
 /*

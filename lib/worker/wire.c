@@ -2,6 +2,8 @@
 #include "worker/wire.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -224,18 +226,52 @@ static int judge(struct medio_wire_packet *packet, size_t size, int flags)
 	return msg->nfds < shape->min_fds || msg->nfds > shape->max_fds ? -EPROTO : 1;
 }
 
-int medio_wire_receive(int sock, struct medio_wire_packet *packet)
+/* Neither question is one to a file system. */
+static bool is_plain(int fd)
+{
+	socklen_t len = sizeof(int);
+	int domain;
+	if (fcntl(fd, F_GET_SEALS) >= 0)
+		return true;
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
+static void *close_foreign(void *opaque)
+{
+	close((int)(intptr_t)opaque);
+	return NULL;
+}
+
+/* Whether there were any. Without a thread it stays open: better than to wait for it. */
+static bool drop_foreign(struct medio_wire_msg *msg)
+{
+	bool any = false;
+	for (unsigned i = 0; i < msg->nfds; i++) {
+		pthread_t thread;
+		if (is_plain(msg->fds[i]))
+			continue;
+		any = true;
+		if (!pthread_create(&thread, NULL, close_foreign, (void *)(intptr_t)msg->fds[i]))
+			pthread_detach(thread);
+		msg->fds[i] = -1;
+	}
+	return any;
+}
+
+/* Who they are from, and so which are taken. */
+enum trust { TAKE_ALL, TAKE_PLAIN, TAKE_NONE };
+
+static int receive(int sock, struct medio_wire_packet *packet, enum trust trust)
 {
 	struct medio_wire_msg *msg = &packet->msg;
 	union control control;
 	struct iovec iov = { packet->bytes, sizeof(packet->bytes) };
-	struct msghdr hdr = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control),
-	};
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
+	if (trust != TAKE_NONE) {
+		hdr.msg_control = control.bytes;
+		hdr.msg_controllen = sizeof(control);
+	}
 	do
 		n = recvmsg(sock, &hdr, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
@@ -243,10 +279,23 @@ int medio_wire_receive(int sock, struct medio_wire_packet *packet)
 	if (n < 0)
 		return errno == ECONNRESET ? 0 : -errno;
 	collect_fds(&hdr, msg);
-	int ret = n == 0 ? 0 : judge(packet, (size_t)n, hdr.msg_flags);
+	bool foreign = trust == TAKE_PLAIN && drop_foreign(msg);
+	/* Of none, none is missing. */
+	int flags = trust == TAKE_NONE ? hdr.msg_flags & ~MSG_CTRUNC : hdr.msg_flags;
+	int ret = n == 0 ? 0 : foreign ? -EPERM : judge(packet, (size_t)n, flags);
 	if (ret != 1)
 		medio_wire_close_fds(msg);
 	return ret;
+}
+
+int medio_wire_receive(int sock, struct medio_wire_packet *packet)
+{
+	return receive(sock, packet, TAKE_ALL);
+}
+
+int medio_wire_receive_wary(int sock, struct medio_wire_packet *packet, bool take)
+{
+	return receive(sock, packet, take ? TAKE_PLAIN : TAKE_NONE);
 }
 
 void medio_wire_close_fds(struct medio_wire_msg *msg)

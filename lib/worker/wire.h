@@ -121,6 +121,14 @@ int medio_wire_send(int sock, const struct medio_wire_msg *msg);
  * 0: the other end has gone; -EAGAIN: nothing there; -EPROTO: nonsense, its fds are closed; -EMFILE:
  * packet->msg is there but its fds are not, for which this process has no room. */
 int medio_wire_receive(int sock, struct medio_wire_packet *packet);
+/*
+ * As above, from somebody who may send descriptors that are no use but to hold us up. Closing a file
+ * asks its file system, and that may be a program of his (FUSE), which does not answer. take: sockets
+ * of AF_UNIX and memfds, which are all that this wire knows, are the caller's; any other is closed by
+ * a thread of its own, and is -EPERM. Else none is taken: the kernel drops what comes, and min_fds
+ * that a kind has are missing (-EPROTO).
+ */
+int medio_wire_receive_wary(int sock, struct medio_wire_packet *packet, bool take);
 /* Close the fds of msg that are left (a taken one is set to -1). */
 void medio_wire_close_fds(struct medio_wire_msg *msg);
 

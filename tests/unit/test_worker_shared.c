@@ -54,6 +54,20 @@ static void memory_that_could_go_away_is_refused(void **state)
 	assert_int_equal(medio_shared_map(-1, 4096, PROT_READ, &map), -EBADF);
 }
 
+/* A hole in it is filled when it is read, from a pool of the machine's that may be empty: SIGBUS. */
+static void memory_of_huge_pages_is_refused(void **state)
+{
+	(void)state;
+	void *map;
+	int fd = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
+	if (fd < 0)
+		skip(); /* not in this kernel */
+	assert_int_equal(ftruncate(fd, 1 << 30), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	assert_int_equal(medio_shared_map(fd, 4096, PROT_READ, &map), -EINVAL);
+	close(fd);
+}
+
 /* ---- Checkpoints -------------------------------------------------------------------------------------------- */
 
 static uint64_t memory[SIZE / 8];
@@ -200,6 +214,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_is_sealed_and_the_same_on_both_sides),
 		cmocka_unit_test(memory_that_could_go_away_is_refused),
+		cmocka_unit_test(memory_of_huge_pages_is_refused),
 		cmocka_unit_test(fresh_memory_holds_no_state),
 		cmocka_unit_test(the_latest_state_is_read),
 		cmocka_unit_test(the_latest_is_known_after_the_numbers_wrapped),

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -248,6 +249,44 @@ static void descriptors_of_nonsense_are_closed(void **state)
 	close(pair[1]);
 }
 
+static void who_is_wary_takes_no_file_and_does_not_wait_for_one(void **state)
+{
+	(void)state;
+	struct medio_wire_msg msg = start_message();
+	int pair[2], tube[2];
+	char byte;
+	make_pair(pair);
+	assert_int_equal(pipe2(tube, O_CLOEXEC), 0);
+	msg.nfds = 2;
+	msg.fds[0] = memfd_create("test", MFD_CLOEXEC);
+	msg.fds[1] = pair[0];
+	assert_int_equal(medio_wire_send(pair[0], &msg), 0);
+	assert_int_equal(medio_wire_receive_wary(pair[1], &packet, true), 1);
+	assert_int_equal(packet.msg.nfds, 2);
+	medio_wire_close_fds(&packet.msg);
+	/* The kernel drops them; this kind cannot do without. */
+	unsigned before = count_fds();
+	assert_int_equal(medio_wire_send(pair[0], &msg), 0);
+	assert_int_equal(medio_wire_receive_wary(pair[1], &packet, false), -EPROTO);
+	assert_int_equal(count_fds(), before);
+	close(msg.fds[0]);
+	msg.fds[0] = tube[1];
+	assert_int_equal(medio_wire_send(pair[0], &msg), 0);
+	assert_int_equal(medio_wire_receive_wary(pair[1], &packet, true), -EPERM);
+	assert_int_equal(packet.msg.nfds, 0);
+	/* The end of a pipe is not what it is for, and it is closed all the same, by and by. */
+	close(tube[1]);
+	assert_int_equal(read(tube[0], &byte, 1), 0);
+	close(tube[0]);
+	/* Those a kind may have are no more than dropped. */
+	struct medio_wire_msg ready = { .kind = MEDIO_WIRE_READY, .fds = { pair[0] }, .nfds = 1 };
+	assert_int_equal(medio_wire_send(pair[0], &ready), 0);
+	assert_int_equal(medio_wire_receive_wary(pair[1], &packet, false), 1);
+	assert_int_equal(packet.msg.nfds, 0);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void a_message_longer_than_any_is_nonsense(void **state)
 {
 	(void)state;
@@ -290,6 +329,7 @@ int main(void)
 		cmocka_unit_test(each_byte_of_the_frame_matters),
 		cmocka_unit_test(descriptors_come_along_and_are_closed_on_exec),
 		cmocka_unit_test(descriptors_of_nonsense_are_closed),
+		cmocka_unit_test(who_is_wary_takes_no_file_and_does_not_wait_for_one),
 		cmocka_unit_test(a_message_longer_than_any_is_nonsense),
 		cmocka_unit_test(sending_does_not_wait),
 	};
