@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "manage/patience.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
 
@@ -33,7 +34,7 @@ static void parting_free(struct medio_parting *parting)
 	medio_list_remove(&parting->item);
 	medio_watch_free(parting->watch);
 	medio_timer_free(parting->timer);
-	close(parting->fd);
+	medio_patience_close(parting->fd);
 	free(parting);
 }
 
@@ -42,7 +43,7 @@ static void on_parting(void *opaque, uint32_t events)
 	struct medio_parting *parting = opaque;
 	char waste[65536];
 
-	ssize_t n = recv(parting->fd, waste, sizeof(waste), MSG_DONTWAIT);
+	ssize_t n = medio_patience_recv(parting->fd, waste, sizeof(waste));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0 || (size_t)n >= parting->left)
@@ -63,7 +64,7 @@ void medio_parting_new(struct medio_workers *workers, int fd)
 
 	shutdown(fd, SHUT_WR);
 	if (!parting) {
-		close(fd);
+		medio_patience_close(fd);
 		return;
 	}
 	medio_list_append(&workers->partings, &parting->item);
@@ -127,12 +128,12 @@ static void hand_over(struct medio_managed *inst, int fd)
 	struct medio_client *client;
 
 	if (inst->num_clients >= PENDING_MAX || client_new(inst, fd, msg.cookie, &client)) {
-		close(fd);
+		medio_patience_close(fd);
 		return;
 	}
 	memcpy(msg.uuid, inst->run->uuid, sizeof(msg.uuid));
 	if (medio_process_send(inst->run->process, &msg)) {
-		close(fd);
+		medio_patience_close(fd);
 		client_free(client);
 		medio_mdev_close(inst->mdev);
 	}
@@ -169,6 +170,12 @@ void medio_client_on_thirst(void *opaque)
 	}
 }
 
+static void blame(struct medio_managed *inst)
+{
+	medio_process_kill(inst->run->process, "it changed a socket that is not its own");
+	medio_watch_set(inst->listener_watch, 0);
+}
+
 /* The worker holds the listener too, and could make it block us. */
 static bool still_ours(struct medio_managed *inst)
 {
@@ -176,8 +183,7 @@ static bool still_ours(struct medio_managed *inst)
 
 	if (flags >= 0 && flags & O_NONBLOCK)
 		return true;
-	medio_process_kill(inst->run->process, "it changed a socket that is not its own");
-	medio_watch_set(inst->listener_watch, 0);
+	blame(inst);
 	return false;
 }
 
@@ -186,13 +192,15 @@ void medio_client_on_listener(void *opaque, uint32_t events)
 	struct medio_managed *inst = opaque;
 
 	for (unsigned i = 0; i < A_ROUND && inst->run && still_ours(inst); i++) {
-		int fd = accept4(inst->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		int fd = medio_patience_accept(inst->listener);
 		if (fd >= 0) {
 			hand_over(inst, fd);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			starve(inst);
+		if (errno == ETIMEDOUT)
+			blame(inst);
 		if (errno != EINTR && errno != ECONNABORTED)
 			return;
 	}
@@ -210,7 +218,7 @@ int medio_client_adopt(struct medio_managed *inst, uint64_t cookie, int fd)
 	if (!ret)
 		ret = client_new(inst, fd, cookie, &client);
 	if (ret)
-		close(fd);
+		medio_patience_close(fd);
 	return ret;
 }
 
@@ -222,7 +230,7 @@ void medio_client_gone(struct medio_managed *inst, uint64_t cookie)
 		struct medio_client *client = medio_container_of(item, struct medio_client, item);
 		if (client->cookie != cookie)
 			continue;
-		close(client->fd);
+		medio_patience_close(client->fd);
 		client_free(client);
 		medio_mdev_close(inst->mdev);
 		return;
@@ -252,7 +260,7 @@ void medio_clients_drop(struct medio_managed *inst, bool leaving)
 		struct medio_client *client = medio_container_of(
 			inst->clients.next, struct medio_client, item);
 		if (leaving)
-			close(client->fd);
+			medio_patience_close(client->fd);
 		else
 			medio_parting_new(inst->manager->workers, client->fd);
 		client_free(client);

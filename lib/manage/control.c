@@ -15,6 +15,7 @@
 
 #include "manage/describe.h"
 #include "manage/lines.h"
+#include "manage/patience.h"
 #include "manage/request.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -69,7 +70,7 @@ static void connection_free(struct medio_connection *conn)
 	medio_list_remove(&conn->item);
 	conn->control->num_connections--;
 	medio_watch_free(conn->watch);
-	close(conn->fd);
+	medio_patience_close(conn->fd);
 	medio_lines_free(&conn->in);
 	medio_output_free(&conn->out);
 	free(conn);
@@ -220,7 +221,7 @@ static bool receive(struct medio_connection *conn)
 		conn->ended = true;
 		return false;
 	}
-	ssize_t n = recv(conn->fd, space, room, MSG_DONTWAIT);
+	ssize_t n = medio_patience_recv(conn->fd, space, room);
 	if (n > 0)
 		medio_lines_received(&conn->in, (size_t)n);
 	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK) || conn->hung)
@@ -332,7 +333,7 @@ static int turn_away(struct medio_control *control, int fd, const struct medio_w
 	medio_manager_log(control->manager, MEDIO_LOG_WARN,
 		"control: uid %u has too many connections", (unsigned)who->uid);
 	send(fd, words, sizeof(words) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-	close(fd);
+	medio_patience_close(fd);
 	return -EUSERS;
 }
 
@@ -347,11 +348,12 @@ int medio_control_take(struct medio_control *control, int fd, const struct medio
 		conn->watch = medio_loop_watch(control->manager->loop, fd, EPOLLIN, on_ready, conn);
 	if (!conn || !conn->watch) {
 		free(conn);
-		close(fd);
+		medio_patience_close(fd);
 		return -ENOMEM;
 	}
 	conn->control = control;
 	conn->fd = fd;
+	medio_patience_no_descriptors(fd);
 	conn->who = *who;
 	conn->in.max = MAX_LINE;
 	medio_list_append(&control->connections, &conn->item);
@@ -419,6 +421,7 @@ static int bind_at(struct medio_control *control, struct medio_error **err)
 			"its instances",
 			control->manager->places.runtime);
 	unlink(path);
+	medio_patience_no_descriptors(control->fd);
 	if (bind(control->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 		/* Who may do what is decided for each request. */
 		chmod(path, 0666) < 0 || stat(path, &control->node) < 0 ||
@@ -448,6 +451,7 @@ static int check_listener(struct medio_control *control, struct medio_error **er
 	if (flags < 0 || fcntl(control->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
 		getsockopt(control->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
 		return medio_error_set(err, errno, "control socket: %s", strerror(errno));
+	medio_patience_no_descriptors(control->fd);
 	return listens ? 0 : medio_error_set(err, EINVAL, "control socket: it does not listen");
 }
 
@@ -520,7 +524,7 @@ void medio_control_free(struct medio_control *control)
 	medio_timer_free(control->retry);
 	remove_socket(control);
 	if (control->fd >= 0)
-		close(control->fd);
+		medio_patience_close(control->fd);
 	free(control->path);
 	free(control);
 }

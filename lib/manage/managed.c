@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "manage/client.h"
+#include "manage/patience.h"
 #include "manage/record.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
@@ -181,7 +182,7 @@ void medio_managed_unbind(struct medio_managed *inst)
 	medio_list_remove(&inst->starved_item);
 	medio_watch_free(medio_steal_ptr(inst->listener_watch));
 	if (inst->listener >= 0)
-		close(medio_steal_fd(inst->listener));
+		medio_patience_close(medio_steal_fd(inst->listener));
 }
 
 void medio_managed_listen(struct medio_managed *inst)

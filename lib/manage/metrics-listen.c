@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "manage/metrics.h"
+#include "manage/patience.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -198,6 +199,8 @@ int medio_metrics_listen(
 		address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (sock < 0)
 		return system_error(where, err);
+	if (file)
+		medio_patience_no_descriptors(sock);
 	ret = bind_any(sock, &address, len, group);
 	if (ret) {
 		errno = -ret;

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "manage/patience.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
 
@@ -161,7 +162,11 @@ void medio_post_receive(struct medio_process *process, unsigned max)
 	struct medio_wire_packet *packet = &process->workers->packet;
 
 	while (max-- && process->sock >= 0 && !process->killed) {
-		int ret = medio_wire_receive(process->sock, packet);
+		/* Only who tells what it runs has something to hand over. */
+		bool take = process->state == MEDIO_PROCESS_ADOPTING;
+		medio_patience_begin();
+		int ret = medio_wire_receive_wary(process->sock, packet, take);
+		medio_patience_end();
 		if (ret == -EAGAIN)
 			return;
 		if (ret == 0) {

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "manage/patience.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -57,7 +58,7 @@ static void process_free(struct medio_process *process)
 	medio_timer_free(process->timer);
 	medio_post_drop(process);
 	if (process->sock >= 0)
-		close(process->sock);
+		medio_patience_close(process->sock);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	medio_pool_leave(process);
@@ -163,7 +164,7 @@ void medio_process_hang_up(struct medio_process *process)
 	medio_watch_free(medio_steal_ptr(process->sock_watch));
 	medio_post_drop(process);
 	if (process->sock >= 0)
-		close(medio_steal_fd(process->sock));
+		medio_patience_close(medio_steal_fd(process->sock));
 	if (process->state != MEDIO_PROCESS_ENDING)
 		process->since = medio_now_ns();
 	medio_process_expect(process);
