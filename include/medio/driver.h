@@ -17,10 +17,10 @@
  *     local:TYPE[,name=value…]  a device in this process, see <medio/local.h>
  *     vfio:0000:01:00.0 a PCI device bound to vfio-pci, by its IOMMU group
  *     vfio:UUID         a mediated device of the kernel's
+ *     iommufd:0000:01:00.0, iommufd:UUID  the same by the device's own file and /dev/iommu
  *     uio:uio0, uio:0000:01:00.0  a PCI device bound to uio_pci_generic: INTx only, and DMA only
  *                       without a translating IOMMU, as root, in huge pages
- *     iommufd:0000:01:00.0, an instance's UUID
- *                       known names, answered with -ENOTSUP by this version
+ *     an instance's UUID  a known name, answered with -ENOTSUP by this version
  *
  * Threads: one thread at a time uses a card. A program may have many cards, each on its thread; cards
  * that share a container share a thread.

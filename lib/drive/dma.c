@@ -286,7 +286,7 @@ static int alloc_memory(
 	bool physical = card->container->limits.physical;
 	bool must = physical || prot & MEDIO_CARD_DMA_HUGE;
 	int ret = -ENOMEM;
-	void *ptr;
+	void *ptr = NULL;
 
 	if (prot & MEDIO_CARD_DMA_HUGE && size % HUGE_PAGE)
 		return medio_card_fail(card, EINVAL,

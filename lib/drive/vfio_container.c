@@ -175,12 +175,16 @@ static int group_open(struct medio_card *card, struct medio_vfio_container *cont
 
 int medio_vfio_group_get(struct medio_card *card, const char *number, struct medio_vfio_group **out)
 {
-	struct medio_vfio_container **container = &card->container->vfio;
-	int ret = *container ? 0 : container_open(card, container);
+	struct medio_vfio_container *container = card->container->vfio;
+	int ret = 0;
 
-	if (ret)
-		return ret;
-	medio_list_for_each (item, &(*container)->groups) {
+	if (!container) {
+		ret = container_open(card, &container);
+		if (ret || !container)
+			return ret;
+		card->container->vfio = container;
+	}
+	medio_list_for_each (item, &container->groups) {
 		struct medio_vfio_group *group = medio_container_of(
 			item, struct medio_vfio_group, link);
 		if (strcmp(group->number, number) != 0)
@@ -189,7 +193,7 @@ int medio_vfio_group_get(struct medio_card *card, const char *number, struct med
 		*out = group;
 		return 0;
 	}
-	ret = group_open(card, *container, number, out);
+	ret = group_open(card, container, number, out);
 	if (ret)
 		container_put(card);
 	else

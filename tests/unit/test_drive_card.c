@@ -202,7 +202,7 @@ static void a_uri_that_cannot_be_opened_gets_an_errno_and_words(void **state)
 	uris("vfio:fffe:ff:1f.7", -ENODEV, "no PCI device fffe:ff:1f.7");
 	uris("vfio:83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENODEV, "no mediated device");
 	uris("vfio:../../etc", -EINVAL, "neither a PCI address");
-	uris("iommufd:0000:01:00.0", -ENOTSUP, "not in this version");
+	uris("iommufd:fffe:ff:1f.7", -ENODEV, "no PCI device fffe:ff:1f.7");
 	uris("uio:uio4711", -ENODEV, "no uio4711");
 	uris("uio:eth0", -EINVAL, "neither uioN");
 	uris("local:mtty-2", -ENOTSUP, "no devices of its own");
