@@ -137,27 +137,32 @@ int medio_spapr_remove_window(struct medio_spapr *sp, uint64_t start, struct med
 	return medio_error_set(err, EINVAL, "no window begins at 0x%" PRIx64, start);
 }
 
-/* The window of [iova, iova + size), as the kernel checks it: -ENXIO, -EINVAL. */
-static int find_window(const struct medio_spapr *sp, uint64_t iova, uint64_t size,
-	const struct window **out, struct medio_error **err)
+/* The window of [iova, iova + size), as the kernel checks it; NULL with *ret -ENXIO or -EINVAL. */
+static const struct window *find_window(const struct medio_spapr *sp, uint64_t iova, uint64_t size,
+	int *ret, struct medio_error **err)
 {
 	const struct window *w = sp->windows;
 	while (w < sp->windows + MEDIO_SPAPR_WINDOWS && iova - w->start >= w->size)
 		w++;
-	if (w == sp->windows + MEDIO_SPAPR_WINDOWS)
-		return medio_error_set(err, ENXIO, "iova 0x%" PRIx64 " is in no window", iova);
+	if (w == sp->windows + MEDIO_SPAPR_WINDOWS) {
+		*ret = medio_error_set(err, ENXIO, "iova 0x%" PRIx64 " is in no window", iova);
+		return NULL;
+	}
 	const uint64_t mask = (UINT64_C(1) << w->shift) - 1;
-	if (!size || (iova | size) & mask)
-		return medio_error_set(err, EINVAL,
+	if (!size || (iova | size) & mask) {
+		*ret = medio_error_set(err, EINVAL,
 			"iova 0x%" PRIx64 " and size 0x%" PRIx64
 			" must be multiples of the window's pages of 0x%" PRIx64 ", size not 0",
 			iova, size, mask + 1);
-	if (size > w->size - (iova - w->start))
-		return medio_error_set(err, EINVAL,
+		return NULL;
+	}
+	if (size > w->size - (iova - w->start)) {
+		*ret = medio_error_set(err, EINVAL,
 			"0x%" PRIx64 " + 0x%" PRIx64 " ends behind the window at 0x%" PRIx64, iova,
 			size, w->start + w->size);
-	*out = w;
-	return 0;
+		return NULL;
+	}
+	return w;
 }
 
 /* ---- Registered memory ----------------------------------------------------------------------- */
@@ -314,12 +319,12 @@ static int map_runs(struct medio_spapr *sp, const struct window *w, uint64_t iov
 int medio_spapr_map(struct medio_spapr *sp, uint64_t iova, uint64_t size, uint64_t vaddr,
 	unsigned prot, struct medio_error **err)
 {
-	const struct window *w = NULL;
+	int ret;
 	if (!prot || prot & ~PROT_BITS)
 		return medio_error_set(err, EINVAL,
 			"permission 0x%x; allowed are read (1), write (2) and both (3)", prot);
-	int ret = find_window(sp, iova, size, &w, err);
-	if (ret == 0)
+	const struct window *w = find_window(sp, iova, size, &ret, err);
+	if (w)
 		ret = check_memory(sp, w, vaddr, size, err);
 	if (ret < 0)
 		return ret;
@@ -337,9 +342,8 @@ int medio_spapr_map(struct medio_spapr *sp, uint64_t iova, uint64_t size, uint64
 int medio_spapr_unmap(
 	struct medio_spapr *sp, uint64_t iova, uint64_t size, struct medio_error **err)
 {
-	const struct window *w = NULL;
-	int ret = find_window(sp, iova, size, &w, err);
-	if (ret < 0)
+	int ret;
+	if (!find_window(sp, iova, size, &ret, err))
 		return ret;
 	ret = medio_iommu_unmap(sp->domain, iova, size, 0, NULL);
 	return ret < 0 ? medio_error_set(err, -ret, "%s", strerror(-ret)) : 0;

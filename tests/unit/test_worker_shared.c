@@ -103,7 +103,7 @@ static void fresh_memory_holds_no_state(void **state)
 static void the_latest_state_is_read(void **state)
 {
 	(void)state;
-	uint8_t bytes[SIZE];
+	uint8_t bytes[SIZE] = { 0 };
 	memset(memory, 0, sizeof(memory));
 	for (unsigned i = 1; i < 200; i++) {
 		fill(bytes, i, i);
