@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -62,7 +63,14 @@ static bool is_uuid(const char *name)
 	return !strcmp(text, name);
 }
 
-static int read_record(struct medio_manager *m, const char *uuid, struct found *found)
+/* It says something about us and not about what we look at: another try may find it. */
+static bool is_want(int ret)
+{
+	return ret == -ENOMEM || ret == -EMFILE || ret == -ENFILE || ret == -ENOBUFS;
+}
+
+static int read_record(
+	struct medio_manager *m, const char *uuid, struct found *found, struct medio_error **out)
 {
 	struct medio_record *record = grow(
 		(void **)&found->records, found->nrecords, sizeof(*found->records));
@@ -70,7 +78,7 @@ static int read_record(struct medio_manager *m, const char *uuid, struct found *
 	char folder[PATH_MAX];
 
 	if (!record)
-		return -ENOMEM;
+		return medio_error_set(out, ENOMEM, "out of memory");
 	snprintf(folder, sizeof(folder), "%s/%s", m->places.runtime, uuid);
 	int ret = medio_record_load(folder, record, &err);
 	if (!ret && strcmp(record->uuid, uuid) != 0) {
@@ -80,6 +88,11 @@ static int read_record(struct medio_manager *m, const char *uuid, struct found *
 	if (!ret) {
 		found->nrecords++;
 		return 0;
+	}
+	if (is_want(ret) || ret == -EIO) {
+		medio_error_free(*out);
+		*out = err;
+		return ret;
 	}
 	/* One that was just being made, or removed, has none. */
 	medio_manager_log(m, ret == -ENOENT ? MEDIO_LOG_INFO : MEDIO_LOG_WARN,
@@ -106,15 +119,16 @@ static int read_records(struct medio_manager *m, struct found *found, struct med
 		return medio_error_set(err, errno, "%s: %s", m->places.runtime, strerror(errno));
 	while (!ret && (entry = readdir(dir))) {
 		if (is_uuid(entry->d_name))
-			ret = read_record(m, entry->d_name, found);
+			ret = read_record(m, entry->d_name, found, err);
 	}
 	closedir(dir);
 	if (found->nrecords)
 		qsort(found->records, found->nrecords, sizeof(*found->records), by_age);
-	return ret ? medio_error_set(err, -ret, "%s", strerror(-ret)) : 0;
+	return ret;
 }
 
-static int meet(struct medio_manager *m, const char *name, struct found *found)
+static int meet(
+	struct medio_manager *m, const char *name, struct found *found, struct medio_error **out)
 {
 	struct medio_process **slot = grow(
 		(void **)&found->processes, found->nprocesses, sizeof(struct medio_process *));
@@ -122,11 +136,15 @@ static int meet(struct medio_manager *m, const char *name, struct found *found)
 	char path[PATH_MAX];
 
 	if (!slot)
-		return -ENOMEM;
+		return medio_error_set(out, ENOMEM, "out of memory");
 	int ret = medio_process_meet(m->workers, name, slot, &err);
 	if (!ret) {
 		found->nprocesses++;
 		return 0;
+	}
+	if (is_want(ret)) {
+		*out = err;
+		return ret;
 	}
 	snprintf(path, sizeof(path), "%s/workers/%s", m->places.runtime, name);
 	if (ret == -ECONNREFUSED || ret == -EPROTOTYPE) /* nobody, nobody of ours */
@@ -156,12 +174,32 @@ static int meet_all(struct medio_manager *m, struct found *found, struct medio_e
 		return medio_error_set(err, errno, "%s: %s", path, strerror(errno));
 	while (!ret && (entry = readdir(dir))) {
 		if (entry->d_name[0] != '.')
-			ret = meet(m, entry->d_name, found);
+			ret = meet(m, entry->d_name, found, err);
 	}
 	closedir(dir);
 	if (found->nprocesses)
 		qsort(found->processes, found->nprocesses, sizeof(struct medio_process *), by_name);
-	return ret ? medio_error_set(err, -ret, "%s", strerror(-ret)) : 0;
+	return ret;
+}
+
+#define FILES_OURS 64 /* descriptors of mediod itself, spares among them */
+
+/*
+ * A worker that hands over more than we may have open would have to be killed. The one before us had
+ * room; so it is a setting that is wrong.
+ */
+static int check_room(const struct found *found, struct medio_error **err)
+{
+	/* A listener, a client, perhaps a checkpoint; a connection and a pidfd. */
+	uint64_t needed = 3 * found->nrecords + 2 * found->nprocesses + FILES_OURS;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+		return 0;
+	return medio_error_set(err, EMFILE,
+		"%zu instances of a former mediod need %llu open files, and the limit is %llu: raise "
+		"it (ulimit -n, LimitNOFILE=) and start again; they go on meanwhile",
+		found->nrecords, (unsigned long long)needed, (unsigned long long)limit.rlim_cur);
 }
 
 static struct medio_process *find_process(const struct found *found, const char *name)
@@ -220,6 +258,8 @@ int medio_managed_adopt(struct medio_manager *m, struct medio_error **err)
 	int ret = read_records(m, &found, err);
 	if (!ret)
 		ret = meet_all(m, &found, err);
+	if (!ret)
+		ret = check_room(&found, err);
 	for (size_t i = 0; !ret && i < found.nrecords; i++) {
 		const struct medio_record *record = &found.records[i];
 		struct medio_error *why = NULL;

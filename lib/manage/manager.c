@@ -205,12 +205,16 @@ static void disconnect_all(struct medio_manager *m)
 /* What a mediod that ends for good leaves behind is nothing. */
 static void remove_places(const struct medio_manager *m)
 {
+	struct stat ours, there;
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/workers", m->places.runtime);
 	rmdir(path);
+	/* Somebody may have cleared the folder away under us, and begun another there. */
 	snprintf(path, sizeof(path), "%s/lock", m->places.runtime);
-	unlink(path);
+	if (fstat(m->lock, &ours) == 0 && lstat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+		ours.st_ino == there.st_ino)
+		unlink(path);
 }
 
 void medio_manager_fini(struct medio_manager *m, bool leaving)

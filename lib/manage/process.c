@@ -438,7 +438,9 @@ static void find_pid(struct medio_process *process)
 
 	if (getsockopt(process->sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0 || cred.pid <= 0)
 		return;
-	if (getsockopt(process->sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &fd_len) < 0)
+	/* Where the kernel knows it, that is the process and not one that has its number now. */
+	if (getsockopt(process->sock, SOL_SOCKET, SO_PEERPIDFD, &fd, &fd_len) < 0 &&
+		errno == ENOPROTOOPT)
 		fd = pidfd_open(cred.pid, 0);
 	if (fd < 0)
 		return;

@@ -10,13 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/catalog.h"
 #include "util/cleanup.h"
+#include "util/error.h"
 
 #define MTTY	"mtty,ports=100,checkpoint=10ms"
 #define SHARED	MTTY ",per-worker=4"
@@ -454,6 +457,56 @@ static void test_what_a_parent_has_no_room_for_is_left_to_a_later_manager(void *
 	assert_null(strstr(bed.log, "killed"));
 }
 
+/* In a process of its own, which cannot have its limit back: 0, or -errno of what it took over. */
+static int adopt_with(struct manager_bed *bed, rlim_t files)
+{
+	const struct rlimit few = { files, files };
+	struct medio_error *err = NULL;
+	const char *spec = MTTY;
+	int status;
+
+	pid_t pid = fork();
+	if (!pid) {
+		bed->m = (struct medio_manager){
+			.places = { strdup(bed->dir), strdup(bed->dir),
+				strdup(manager_bed_worker) },
+			.policy = { .uid = geteuid(), .group = (gid_t)-1 },
+		};
+		if (setrlimit(RLIMIT_NOFILE, &few) < 0 || medio_manager_init(&bed->m, &err) ||
+			medio_parents_set(&bed->m, medio_catalog_kinds, medio_catalog_num_kinds,
+				NULL, &spec, 1, &err))
+			_exit(255);
+		int ret = medio_managed_adopt(&bed->m, &err);
+		medio_manager_fini(&bed->m, true);
+		_exit(ret < 0 ? -ret : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return -WEXITSTATUS(status);
+}
+
+static void test_a_manager_with_too_few_descriptors_leaves_all_as_it_is(void **state)
+{
+	struct known known[8];
+	struct manager_bed bed;
+
+	(void)state;
+	manager_bed_open(&bed, MTTY);
+	for (unsigned i = 0; i < 8; i++) {
+		manager_bed_create(&bed, i, NULL, MEDIO_RESTART_RESTORE);
+		known[i] = know(&bed, i);
+	}
+	manager_bed_stop(&bed, true);
+	/* It could not hold what it is given; it cannot even ask all of them. */
+	assert_int_equal(adopt_with(&bed, 90), -EMFILE);
+	assert_int_equal(adopt_with(&bed, 20), -EMFILE);
+	manager_bed_start(&bed, MTTY);
+	manager_bed_settle(&bed);
+	for (unsigned i = 0; i < 8; i++)
+		assert_same(&bed, i, &known[i]);
+	manager_bed_close(&bed);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +521,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_a_worker_that_does_not_answer_is_killed_and_replaced),
 		cmocka_unit_test(test_strays_are_cleared_away),
 		cmocka_unit_test(test_an_instance_is_not_given_to_another_worker),
+		cmocka_unit_test(test_a_manager_with_too_few_descriptors_leaves_all_as_it_is),
 		cmocka_unit_test(test_what_a_parent_has_no_room_for_is_left_to_a_later_manager),
 	};
 
