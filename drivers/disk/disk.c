@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../nvme/nvme.h"
+
+/* What a driver does for a disk; to add one, write these and list it below. */
+struct disk_driver {
+	const char *name;
+	uint32_t class_code;
+	int (*open)(struct medio_card *card, const struct disk_options *opts, void **out,
+		struct disk_info *info, char *words, size_t size);
+	void (*close)(void *state);
+	const char *(*words)(const void *state);
+	uint64_t (*interrupts)(const void *state);
+	/* In blocks. */
+	int (*submit)(void *state, enum disk_op op, uint64_t block, uint32_t count, uint64_t iova,
+		void *tag);
+	int (*poll)(void *state, int timeout_ms, struct disk_done *done, unsigned cap);
+};
+
+struct disk {
+	const struct disk_driver *driver;
+	void *state;
+	struct disk_info info;
+	char words[DISK_WORDS];
+};
+
+/* ---- NVMe -------------------------------------------------------------------------------------- */
+
+static int nvme_disk_open(struct medio_card *card, const struct disk_options *opts, void **out,
+	struct disk_info *info, char *words, size_t size)
+{
+	const struct nvme_options options = { .irq = opts->irq, .nsid = opts->unit };
+	struct nvme_info got;
+	struct nvme *nvme;
+	int ret = nvme_open(card, &options, &nvme, words, size);
+
+	if (ret)
+		return ret;
+	nvme_get_info(nvme, &got);
+	*info = (struct disk_info){
+		.unit = got.nsid,
+		.size = got.blocks * got.block,
+		.block = got.block,
+		.max_transfer = got.max_transfer,
+		.depth = got.depth,
+		.irq = got.irq,
+	};
+	memcpy(info->model, got.model, sizeof(info->model));
+	memcpy(info->serial, got.serial, sizeof(info->serial));
+	memcpy(info->firmware, got.firmware, sizeof(info->firmware));
+	*out = nvme;
+	return 0;
+}
+
+static void nvme_disk_close(void *state)
+{
+	nvme_close(state);
+}
+
+static const char *nvme_disk_words(const void *state)
+{
+	return nvme_words(state);
+}
+
+static uint64_t nvme_disk_interrupts(const void *state)
+{
+	return nvme_interrupts(state);
+}
+
+static int nvme_disk_submit(
+	void *state, enum disk_op op, uint64_t block, uint32_t count, uint64_t iova, void *tag)
+{
+	static const enum nvme_op ops[] = { NVME_READ, NVME_WRITE, NVME_FLUSH };
+
+	return nvme_submit(state, ops[op], block, count, iova, tag);
+}
+
+static int nvme_disk_poll(void *state, int timeout_ms, struct disk_done *done, unsigned cap)
+{
+	struct nvme_done came[NVME_DEPTH];
+	int n = nvme_poll(state, timeout_ms, came, cap < NVME_DEPTH ? cap : NVME_DEPTH);
+
+	for (int i = 0; i < n; i++) {
+		done[i].tag = came[i].tag;
+		done[i].ret = came[i].ret;
+		done[i].words[0] = '\0';
+		if (came[i].ret)
+			nvme_status_words(came[i].status, done[i].words, sizeof(done[i].words));
+	}
+	return n;
+}
+
+/* ---- Any --------------------------------------------------------------------------------------- */
+
+static const struct disk_driver drivers[] = {
+	{ "nvme", NVME_CLASS, nvme_disk_open, nvme_disk_close, nvme_disk_words,
+		nvme_disk_interrupts, nvme_disk_submit, nvme_disk_poll },
+};
+
+#define NUM_DRIVERS (sizeof(drivers) / sizeof(*drivers))
+
+static int find(struct medio_card *card, const struct disk_driver **out, char *words, size_t size)
+{
+	uint32_t class_code = 0;
+	int ret = medio_card_read32(card, MEDIO_CARD_CONFIG, 8, &class_code);
+
+	if (ret) {
+		snprintf(words, size, "configuration space: %s", medio_card_last_error(card));
+		return ret;
+	}
+	class_code >>= 8;
+	for (unsigned i = 0; i < NUM_DRIVERS; i++) {
+		if (drivers[i].class_code == class_code) {
+			*out = &drivers[i];
+			return 0;
+		}
+	}
+	snprintf(words, size,
+		"no disk that there is a driver for: its class is %06x, that of %s %06x",
+		class_code, drivers[0].name, drivers[0].class_code);
+	return -ENODEV;
+}
+
+int disk_open(struct medio_card *card, const struct disk_options *opts, struct disk **out,
+	char *words, size_t size)
+{
+	static const struct disk_options best = { .irq = DISK_IRQ_BEST };
+	struct disk *disk = calloc(1, sizeof(*disk));
+
+	if (!disk) {
+		snprintf(words, size, "out of memory");
+		return -ENOMEM;
+	}
+	int ret = find(card, &disk->driver, words, size);
+	if (!ret)
+		ret = disk->driver->open(
+			card, opts ? opts : &best, &disk->state, &disk->info, words, size);
+	if (ret) {
+		free(disk);
+		return ret;
+	}
+	disk->info.driver = disk->driver->name;
+	if (disk->info.depth > DISK_DEPTH)
+		disk->info.depth = DISK_DEPTH;
+	*out = disk;
+	return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+	if (!disk)
+		return;
+	disk->driver->close(disk->state);
+	free(disk);
+}
+
+const struct disk_info *disk_get_info(const struct disk *disk)
+{
+	return &disk->info;
+}
+
+const char *disk_words(const struct disk *disk)
+{
+	return disk->words[0] ? disk->words : disk->driver->words(disk->state);
+}
+
+uint64_t disk_interrupts(const struct disk *disk)
+{
+	return disk->driver->interrupts(disk->state);
+}
+
+int disk_submit(struct disk *disk, enum disk_op op, uint64_t offset, uint32_t bytes, uint64_t iova,
+	void *tag)
+{
+	uint32_t block = disk->info.block;
+
+	disk->words[0] = '\0';
+	if (op != DISK_FLUSH && (offset % block || bytes % block)) {
+		snprintf(disk->words, sizeof(disk->words),
+			"%u bytes at %llu are not whole blocks of %u", bytes,
+			(unsigned long long)offset, block);
+		return -EINVAL;
+	}
+	return disk->driver->submit(disk->state, op, offset / block, bytes / block, iova, tag);
+}
+
+int disk_poll(struct disk *disk, int timeout_ms, struct disk_done *done, unsigned cap)
+{
+	disk->words[0] = '\0';
+	return disk->driver->poll(disk->state, timeout_ms, done, cap);
+}
