@@ -4,12 +4,15 @@
  * in; a shared one shuts itself in first, as far as one can that has more to make.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/cleanup.h"
 #include "util/error.h"
+#include "worker/callfilter.h"
 #include "worker/private.h"
 #include "worker/sandbox.h"
 
@@ -59,6 +62,18 @@ static unsigned find_made(
 	return count;
 }
 
+/* Standard error is mediod's own: lines there are not to be told from mediod's, and there is no end to
+ * them. What we have to say is a message. A sanitizer's report is worth more. */
+static int drop_errors(struct medio_error **err)
+{
+	if (medio_callfilter_watched())
+		return 0;
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	return null >= 0 && dup2(null, STDERR_FILENO) >= 0
+		       ? 0
+		       : medio_error_set(err, errno, "/dev/null: %s", strerror(errno));
+}
+
 static int confine(struct medio_worker *w, const struct medio_wire_msg *msg,
 	const struct medio_wire_start *start, struct medio_error **err)
 {
@@ -66,7 +81,9 @@ static int confine(struct medio_worker *w, const struct medio_wire_msg *msg,
 	const char *made[MAX_MADE];
 	unsigned nmade = start->last ? find_made(msg, paths, made) : 0;
 	const char *const *folders = msg->strings + 1 + msg->counts[0] + msg->counts[1];
-	int ret = medio_sandbox_files(folders, msg->counts[2], made, nmade, err);
+	int ret = drop_errors(err);
+	if (ret == 0)
+		ret = medio_sandbox_files(folders, msg->counts[2], made, nmade, err);
 	if (ret >= 0)
 		ret = medio_sandbox_calls(!start->last, err);
 	if (ret < 0)

@@ -293,6 +293,11 @@ static void assert_confined(const struct boss *b, const struct boss_start *plan)
 	if (getuid() == 0)
 		assert_int_equal(boss_status(b, "CapBnd", 16), 0);
 	assert_int_equal(boss_status(b, "Seccomp", 10), b->flags & MEDIO_WIRE_SECCOMP ? 2 : 0);
+	/* Nor a way into mediod's log but the one that is limited. */
+	char link[40], to[64] = "";
+	snprintf(link, sizeof(link), "/proc/%d/fd/2", (int)b->pid);
+	if (b->flags & MEDIO_WIRE_SECCOMP && readlink(link, to, sizeof(to) - 1) >= 0)
+		assert_string_equal(to, "/dev/null");
 	assert_int_equal(boss_status(b, "Uid", 10), plan->how.uid);
 	assert_int_equal(boss_status(b, "Gid", 10), plan->how.gid);
 }
