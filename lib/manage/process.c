@@ -288,7 +288,7 @@ __attribute__((no_sanitize("address"))) static int become_worker(void *opaque)
 
 	int null = open("/dev/null", O_RDWR);
 	/* It listens itself: so who connects later is told its pid (SO_PEERCRED), and not ours. */
-	if (null < 0 || listen(sock, 8) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
+	if (null < 0 || listen(sock, SOMAXCONN) < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 ||
 		dup2(sock, 3) < 0) {
 		exec->failed = errno;
 		_exit(127);

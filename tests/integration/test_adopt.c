@@ -336,6 +336,11 @@ static void test_a_worker_that_does_not_answer_is_killed_and_replaced(void **sta
 	pid_t pid = know(&bed, 0).pid;
 	manager_bed_stop(&bed, true);
 	kill(pid, SIGSTOP);
+	/* However many come and go before one has the time to notice. */
+	for (unsigned i = 0; i < 16; i++) {
+		manager_bed_start(&bed, MTTY);
+		manager_bed_stop(&bed, true);
+	}
 	manager_bed_start(&bed, MTTY);
 	manager_bed_settle(&bed);
 	assert_non_null(strstr(bed.log, "did not tell within 2 s"));
