@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "catalog.h"
+#include "manage/managed.h"
 #include "manage/parents.h"
 #include "mediod-systemd.h"
 #include "mediod.h"
@@ -99,6 +100,8 @@ void medio_daemon_quit(void *opaque)
 		say_who_waits(d);
 	} else {
 		d->at_once = true;
+		/* What is being created cannot be removed before. */
+		medio_workers_hurry(d->manager.workers);
 	}
 	remove_all(d);
 }

@@ -82,6 +82,8 @@ struct medio_managed *medio_managed_of(const struct medio_mdev *mdev);
 int medio_managed_adopt(struct medio_manager *m, struct medio_error **err);
 /* Nothing is being started, adopted or stopped. */
 bool medio_workers_settled(const struct medio_workers *workers);
+/* No more waiting for those that do not start: they are killed. */
+void medio_workers_hurry(struct medio_workers *workers);
 
 /*
  * Change an instance that nobody has open: a parameter, or all of its filters. It is made anew in a

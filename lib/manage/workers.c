@@ -108,6 +108,16 @@ void medio_workers_free(struct medio_workers *workers, bool leaving)
 	workers_release(workers);
 }
 
+void medio_workers_hurry(struct medio_workers *workers)
+{
+	medio_list_for_each (item, &workers->processes) {
+		struct medio_process *process = medio_container_of(
+			item, struct medio_process, item);
+		if (!medio_list_empty(&process->starting))
+			medio_process_kill(process, "mediod ends, and it did not start");
+	}
+}
+
 bool medio_workers_settled(const struct medio_workers *workers)
 {
 	if (workers->waiting || !medio_list_empty(&workers->partings))
