@@ -535,6 +535,7 @@ int medio_managed_wait(struct medio_managed *inst, medio_mdev_done *done, void *
 
 struct attr_call {
 	struct medio_list item;
+	struct medio_asked asked;
 	uint64_t cookie;
 	bool show;
 	medio_mdev_attr_done *done;
@@ -566,6 +567,10 @@ static int attr_call(struct medio_managed *inst, struct medio_wire_msg msg, cons
 	}
 	medio_list_append(&inst->attrs, &call->item);
 	inst->num_attrs++;
+	call->asked.since = medio_now_ns();
+	medio_list_init(&call->asked.item);
+	medio_list_append(&inst->run->process->asked, &call->asked.item);
+	medio_process_expect(inst->run->process);
 	return 0;
 }
 
@@ -593,6 +598,7 @@ static void attr_done(
 	struct medio_managed *inst, struct attr_call *call, ssize_t ret, const char *text)
 {
 	medio_list_remove(&call->item);
+	medio_list_remove(&call->asked.item);
 	inst->num_attrs--;
 	call->done(call->opaque, ret, text);
 	free(call);

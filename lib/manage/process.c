@@ -28,6 +28,7 @@
 #define TICK_NS (SECOND / 2)
 /* How long a worker may take. */
 #define START_NS  (30ull * SECOND)
+#define ASK_NS	  (10ull * SECOND)
 #define STOP_NS	  (5ull * SECOND)
 #define TELL_NS	  (2ull * SECOND)  /* of what it runs, when adopted */
 #define EOF_NS	  (1ull * SECOND)  /* to exit when it has closed its connection */
@@ -78,6 +79,14 @@ static bool overdue(const struct medio_list *runs, uint64_t now, uint64_t limit)
 	       now - medio_container_of(runs->next, struct medio_run, pending)->since > limit;
 }
 
+static bool unanswered(const struct medio_process *process, uint64_t now)
+{
+	const struct medio_list *asked = &process->asked;
+
+	return !medio_list_empty(asked) &&
+	       now - medio_container_of(asked->next, struct medio_asked, item)->since > ASK_NS;
+}
+
 static bool idle(const struct medio_process *process)
 {
 	return process->state == MEDIO_PROCESS_SERVING && !process->count &&
@@ -90,7 +99,7 @@ static bool expected(const struct medio_process *process)
 	return process->state == MEDIO_PROCESS_ADOPTING || process->state == MEDIO_PROCESS_ENDING ||
 	       process->sock < 0 || !medio_list_empty(&process->starting) ||
 	       !medio_list_empty(&process->stopping) || !medio_list_empty(&process->out) ||
-	       idle(process);
+	       !medio_list_empty(&process->asked) || idle(process);
 }
 
 static void on_timer(void *opaque)
@@ -112,6 +121,8 @@ static void on_timer(void *opaque)
 		medio_process_kill(process, "it did not tell within 2 s what it runs");
 	else if (overdue(&process->starting, now, START_NS))
 		medio_process_kill(process, "it did not start an instance within 30 s");
+	else if (unanswered(process, now))
+		medio_process_kill(process, "it did not tell about an attribute within 10 s");
 	else if (overdue(&process->stopping, now, STOP_NS))
 		medio_process_kill(process, "it did not stop an instance within 5 s");
 	else if (!medio_list_empty(&process->out) && now - process->sent_ns > UNREAD_NS)
@@ -226,6 +237,7 @@ static struct medio_process *process_new(struct medio_workers *workers)
 	medio_list_init(&process->starting);
 	medio_list_init(&process->stopping);
 	medio_list_init(&process->awaited);
+	medio_list_init(&process->asked);
 	process->timer = medio_loop_timer(workers->manager->loop, on_timer, process);
 	if (!process->timer) {
 		free(process);

@@ -9,8 +9,8 @@
  * SERVING      its last instance is stopped                 ENDING (a shared one: after 5 s)
  * ENDING       it exits (5 s, then SIGKILL)
  *
- * A worker that breaks the protocol, does not answer START within 30 s or STOP within 5 s, or does
- * not read, is killed; whatever the cause, its end is told once, by medio_run_lost().
+ * A worker that breaks the protocol, does not answer START within 30 s, about an attribute within 10 s
+ * or STOP within 5 s, or does not read, is killed; whatever the cause, its end is told once, by medio_run_lost().
  */
 #ifndef MEDIO_MANAGE_PROCESS_H
 #define MEDIO_MANAGE_PROCESS_H
@@ -83,6 +83,7 @@ struct medio_process {
 	struct medio_list strangers;	      /* struct medio_run.item: left to a later mediod */
 	struct medio_list starting, stopping; /* struct medio_run.pending, oldest first */
 	struct medio_list awaited;	      /* struct medio_managed.awaited_item */
+	struct medio_list asked;	      /* struct medio_asked.item, oldest first */
 	unsigned count;			      /* of runs and strangers */
 	union medio_shared_slot *slots;	      /* nslots of them */
 	uint64_t *used;			      /* a bit each */
@@ -92,6 +93,12 @@ struct medio_process {
 		uint64_t since;
 		unsigned lines, lost;
 	} log; /* lines it may still write */
+};
+
+/* Something that a process was asked and has not answered. */
+struct medio_asked {
+	struct medio_list item; /* in process->asked */
+	uint64_t since;
 };
 
 /* What a process is to be like. */

@@ -5,6 +5,7 @@
  */
 #include "manager_bed.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +156,32 @@ static void test_no_word_on_clients_and_attributes(void **state)
 	stand("deaf", "mtty,ports=100");
 }
 
+static void on_answer(void *opaque, ssize_t ret, const char *text)
+{
+	int *answer = opaque;
+
+	(void)text;
+	*answer = (int)ret;
+}
+
+/* Who reads a file of the tree waits for that. */
+static void test_an_attribute_that_is_never_told(void **state)
+{
+	struct manager_bed bed;
+	int answer = 0;
+
+	(void)state;
+	setenv("BAD_WORKER", "deaf", 1);
+	manager_bed_open(&bed, "mtty");
+	struct medio_managed *inst = manager_bed_create(&bed, 0, NULL, MEDIO_RESTART_NEVER);
+	assert_int_equal(
+		medio_mdev_attr_show(inst->mdev, "vendor/sample_mdev_dev", on_answer, &answer), 0);
+	manager_bed_until(&bed, &answer);
+	assert_int_equal(answer, -ENODEV);
+	assert_non_null(strstr(bed.log, "did not tell about an attribute"));
+	manager_bed_close(&bed);
+}
+
 static int teardown(void **state)
 {
 	(void)state;
@@ -171,6 +198,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(test_shared_sockets_that_block, teardown),
 		cmocka_unit_test_teardown(test_lies_to_the_next_manager, teardown),
 		cmocka_unit_test_teardown(test_no_word_on_clients_and_attributes, teardown),
+		cmocka_unit_test_teardown(test_an_attribute_that_is_never_told, teardown),
 	};
 
 	if (argc < 2)
