@@ -47,6 +47,17 @@ expect 2 'allowed are 0 to 5' console /nowhere --port=-1
 expect 2 'allowed are 0 to 5' console /nowhere -p 1x
 expect 2 'allowed are 0 to 5' console /nowhere --port=
 expect 2 '--escape is' console /nowhere --escape=ab
+expect 2 'exclude each other' io /nowhere --read 0 --bench read
+expect 2 'say --yes-overwrite' io /nowhere --write 0
+expect 2 'say --yes-overwrite' io /nowhere --copy-from /dev/null
+expect 2 'say --yes-overwrite' io /nowhere --bench randwrite
+expect 2 "'read' must be a size" io /nowhere --read 1x
+expect 2 "'time' must be a time" io /nowhere --bench read --time 5x
+expect 2 'allowed are 1 to 64' io /nowhere --bench read --qd 65
+expect 2 'there are randread' io /nowhere --bench copy
+expect 2 'there are msix' io /nowhere --irq vector
+expect 2 '--count goes with' io /nowhere --count 1K
+expect 2 'cannot have it too' io /nowhere --read 0 --json
 # From here on the line is right, and the device is not there.
 expect 1 '/nowhere: ' lspci /nowhere
 expect 1 '/nowhere: ' lspci -vvxxx --json -nn /nowhere
@@ -55,4 +66,6 @@ expect 1 './-v: ' lspci -- ./-v
 expect 1 '/nowhere: ' console -p5 -e^A --linger=0x10 /nowhere
 expect 1 'no PCI device 7fff:1f:1f.7' lspci vfio:7fff:1f:1f.7
 expect 1 'no such kind of device' lspci nonsense
+expect 1 '/nowhere: ' io --write 4K --count 1M --yes-overwrite /nowhere
+expect 1 'no disk that there is a driver for' io local:mtty-2
 exit $failed

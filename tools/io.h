@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What the parts of medio io share: a disk that is open, and how its user wants to hear of it. */
+#ifndef MEDIO_TOOLS_IO_H
+#define MEDIO_TOOLS_IO_H
+
+#include <json-c/json.h>
+
+#include "command.h"
+#include "drivers/disk/disk.h"
+
+struct medio_io {
+	const struct medio_command *cmd;
+	const char *device;
+	struct medio_card *card;
+	struct disk *disk;
+	const struct disk_info *info;
+	bool json;
+	bool asks;    /* the card tells when somebody wants it back */
+	double asked; /* when it was last looked at */
+	/* Memory the disk reaches. */
+	uint8_t *memory;
+	uint64_t iova, memory_size;
+};
+
+/* Memory for the disk, of size bytes rounded up to pages. Gives MEDIO_EXIT_*. */
+int medio_io_alloc(struct medio_io *io, uint64_t size);
+/* "medio io: DEVICE: words of the disk"; gives MEDIO_EXIT_FAILURE. */
+int medio_io_fail(struct medio_io *io);
+/* To be asked in each turn of a loop: a signal wants the program to end, or, which is then said,
+ * somebody the card. */
+bool medio_io_stopped(struct medio_io *io);
+/* A signal came. */
+bool medio_io_signalled(void);
+/* Seconds of CLOCK_MONOTONIC. */
+double medio_io_now(void);
+
+/*
+ * Copy count bytes between the disk, from offset on, and fd; many commands under way, fd in order.
+ * name is fd's. For writing, count UINT64_MAX is as much as fd gives, and the disk is flushed after
+ * it. A summary goes to standard error, or as JSON to standard output. Gives MEDIO_EXIT_*.
+ */
+int medio_io_copy_out(
+	struct medio_io *io, uint64_t offset, uint64_t count, int fd, const char *name);
+int medio_io_copy_in(
+	struct medio_io *io, uint64_t offset, uint64_t count, int fd, const char *name);
+
+struct medio_io_bench {
+	const char *name;
+	bool random, write;
+	unsigned depth;
+	uint32_t block;
+	double seconds;
+};
+/* Measure, print. Gives MEDIO_EXIT_*. */
+int medio_io_bench(struct medio_io *io, const struct medio_io_bench *bench);
+
+#endif
