@@ -194,7 +194,7 @@ static int check_room(const struct found *found, struct medio_error **err)
 	uint64_t needed = 3 * found->nrecords + 2 * found->nprocesses + FILES_OURS;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
+	if (!found->nrecords || getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
 		return 0;
 	return medio_error_set(err, EMFILE,
 		"%zu instances of a former mediod need %llu open files, and the limit is %llu: raise "

@@ -283,6 +283,7 @@ int medio_definitions_each(const char *dir,
 static int make_folders(const char *path)
 {
 	_cleanup_free_ char *copy = strdup(path);
+	int above = 0;
 
 	if (!copy)
 		return -ENOMEM;
@@ -292,7 +293,9 @@ static int make_folders(const char *path)
 		if (mkdir(copy, FOLDER_MODE) == 0)
 			chmod(copy, FOLDER_MODE);
 		else if (!slash && errno != EEXIST)
-			return -errno;
+			return errno == ENOENT && above ? above : -errno;
+		else if (errno != EEXIST && !above) /* the reason of what follows */
+			above = -errno;
 		if (!slash)
 			return 0;
 		*slash = '/';
