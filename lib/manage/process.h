@@ -40,6 +40,7 @@ struct medio_workers {
 	unsigned waiting;		      /* instances that wait to be restarted */
 	unsigned bad_spares;		      /* spares that died, one after the other */
 	bool ending;			      /* nothing is started any more */
+	bool told_lacks;		      /* what their sandbox is made without */
 	struct medio_wire_packet packet;
 };
 

@@ -384,6 +384,20 @@ static void on_log(struct medio_process *process, const struct medio_wire_msg *m
 			process->workers->manager, level, "worker %d: %s", (int)process->pid, line);
 }
 
+/* Once: they are all alike. */
+static void tell_lacks(struct medio_workers *workers, uint32_t flags)
+{
+	bool calls = flags & MEDIO_WIRE_SECCOMP, files = flags & MEDIO_WIRE_LANDLOCK;
+
+	if (workers->told_lacks || (calls && files))
+		return;
+	workers->told_lacks = true;
+	medio_manager_log(workers->manager, MEDIO_LOG_WARN,
+		"workers are sandboxed without %s%s%s, which this kernel or this build does not "
+		"have",
+		calls ? "" : "seccomp", calls || files ? "" : " and ", files ? "" : "Landlock");
+}
+
 void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg)
 {
 	bool ok = true;
@@ -411,6 +425,7 @@ void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg
 		break;
 	case MEDIO_WIRE_READY:
 		ok = msg->value == MEDIO_WIRE_VERSION;
+		tell_lacks(process->workers, msg->flags);
 		if (ok && process->state == MEDIO_PROCESS_ADOPTING)
 			ok = medio_adopt_message(process, msg);
 		break;

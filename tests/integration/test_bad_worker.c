@@ -179,6 +179,8 @@ static void test_an_attribute_that_is_never_told(void **state)
 	manager_bed_until(&bed, &answer);
 	assert_int_equal(answer, -ENODEV);
 	assert_non_null(strstr(bed.log, "did not tell about an attribute"));
+	/* Nor did it say that anything confines it. */
+	assert_non_null(strstr(bed.log, "sandboxed without seccomp and Landlock"));
 	manager_bed_close(&bed);
 }
 
