@@ -337,6 +337,7 @@ static void refuses_nonsense(void **state)
 		{ { .format = 2 }, -EPROTO, "format 2 of 2" },
 		{ { .format = 0x60 }, -EPROTO, "format 48 of 2" },
 		{ { .shift = 8 }, -EPROTO, "blocks of 2^8" },
+		{ { .shift = 17 }, -EPROTO, "blocks of 2^17" },
 		{ { .shift = 63 }, -EPROTO, "blocks of 2^63" },
 		{ { .shift = 14, .mdts = 1 }, -EPROTO, "a command moves at most 8192" },
 		{ { .metadata = 8 }, -ENOTSUP, "8 bytes of metadata" },
@@ -402,6 +403,7 @@ static void every_interrupt_works(void **state)
 		NVME_IRQ_NONE };
 	struct bed *bed = *state;
 
+	quirks.later = true;
 	for (unsigned i = 0; i < 4; i++) {
 		const struct nvme_options opts = { .irq = kinds[i] };
 		struct nvme_info info;
@@ -410,10 +412,8 @@ static void every_interrupt_works(void **state)
 		assert_int_equal(info.irq, kinds[i]);
 		for (unsigned j = 0; j < 100; j++)
 			assert_int_equal(one(bed, NVME_READ, j, 1, bed->iova).ret, 0);
-		/* Waiting with nothing under way serves what came. */
-		struct nvme_done done;
-		assert_int_equal(nvme_poll(bed->nvme, 1, &done, 1), 0);
-		assert_int_equal(nvme_interrupts(bed->nvme) > 0, kinds[i] >= 0);
+		/* One each: none was slept through, none shared. */
+		assert_int_equal(nvme_interrupts(bed->nvme) >= 100, kinds[i] >= 0);
 		nvme_close(bed->nvme);
 		bed->nvme = NULL;
 	}

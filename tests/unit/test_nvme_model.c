@@ -26,6 +26,10 @@ struct model {
 	uint64_t asq, acq;
 	struct queue queues[2];
 	uint8_t *disk;
+	/* I/O commands that are served later. */
+	struct nvme_command pending[64];
+	unsigned num_pending;
+	struct medio_timer *timer;
 };
 
 static void put_level(struct medio_dev *dev)
@@ -204,6 +208,17 @@ static void input_output(struct medio_dev *dev, const struct nvme_command *c)
 	complete(dev, 1, c, status, 0);
 }
 
+static void on_later(void *opaque)
+{
+	struct medio_dev *dev = opaque;
+	struct model *m = medio_priv(dev);
+	unsigned n = m->num_pending;
+
+	m->num_pending = 0;
+	for (unsigned i = 0; i < n; i++)
+		input_output(dev, &m->pending[i]);
+}
+
 static void ring_sq(struct medio_dev *dev, unsigned id, uint32_t tail)
 {
 	struct model *m = medio_priv(dev);
@@ -219,11 +234,15 @@ static void ring_sq(struct medio_dev *dev, unsigned id, uint32_t tail)
 	}
 	for (unsigned i = 0; i < n; i++) {
 		const struct nvme_command *c = &batch[quirks.backwards ? n - 1 - i : i];
-		if (id)
+		if (id && quirks.later)
+			m->pending[m->num_pending++] = *c;
+		else if (id)
 			input_output(dev, c);
 		else
 			admin(dev, c);
 	}
+	if (m->num_pending)
+		medio_timer_arm(m->timer, 10000);
 }
 
 static void set_cc(struct medio_dev *dev, uint32_t value)
@@ -238,6 +257,7 @@ static void set_cc(struct medio_dev *dev, uint32_t value)
 	if (!(value & NVME_CC_EN)) {
 		m->csts = 0;
 		memset(m->queues, 0, sizeof(m->queues));
+		m->num_pending = 0;
 	} else if (value & NVME_CC_SHN && !(m->cc & NVME_CC_SHN)) {
 		seen.shutdowns++;
 		seen.early = m->queues[1].has_sq || m->queues[1].has_cq;
@@ -307,13 +327,15 @@ static int model_init(struct medio_dev *dev)
 	struct model *m = medio_priv(dev);
 
 	m->disk = calloc(NVME_MODEL_BLOCKS, NVME_MODEL_BLOCK);
-	return m->disk ? 0 : -ENOMEM;
+	m->timer = medio_timer_new(dev, on_later, dev);
+	return m->disk && m->timer ? 0 : -ENOMEM;
 }
 
 static void model_fini(struct medio_dev *dev)
 {
 	struct model *m = medio_priv(dev);
 
+	medio_timer_free(m->timer);
 	free(m->disk);
 }
 

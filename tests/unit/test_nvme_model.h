@@ -11,6 +11,7 @@
 /* What it does wrong, or what it is. Set before the driver comes. */
 extern struct quirks {
 	bool never_ready, fatal, backwards, silent, gone, twice;
+	bool later;			      /* I/O commands are not done at once */
 	unsigned gone_after;		      /* I/O commands */
 	unsigned id_add, queue_add, head_add; /* of completions of I/O commands */
 	uint16_t fail_status;
