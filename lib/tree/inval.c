@@ -157,6 +157,11 @@ void medio_inval_free(struct medio_inval *inval)
 	free(inval);
 }
 
+void medio_inval_leave(struct medio_inval *inval)
+{
+	pthread_detach(inval->thread);
+}
+
 void medio_inval_add(struct medio_inval *inval, uint64_t dir, const char *name)
 {
 	size_t len = name ? strlen(name) : 0;

@@ -22,6 +22,9 @@ bool medio_inval_stopped(struct medio_inval *inval);
 /* Only when it has stopped. NULL is allowed. */
 void medio_inval_free(struct medio_inval *inval);
 
+/* It does not stop: let it be, with all that it has, and with its session. */
+void medio_inval_leave(struct medio_inval *inval);
+
 /* Queue one: a name in a folder, or (NULL) what is remembered of the folder itself. */
 void medio_inval_add(struct medio_inval *inval, uint64_t dir, const char *name);
 /* How many were queued, and how many of them are done. */

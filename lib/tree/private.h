@@ -21,11 +21,13 @@ struct medio_tree {
 	struct medio_watch *watch, *inval_watch;
 	struct medio_timer *timer; /* of those who were interrupted */
 	bool timer_armed;
+	struct medio_timer *late; /* of those who wait for the kernel to forget */
 	struct medio_inval *inval;
 	struct medio_list waiting; /* struct medio_waiting.item */
 	struct medio_list settled; /* the same, being answered; else empty */
 	struct medio_list files;   /* struct medio_tree_file.item */
 	bool mounted, gone;
+	bool stuck;	 /* the thread of inval was left behind */
 	bool ending;	 /* being freed: nothing new begins */
 	bool no_opendir; /* the kernel need not open folders */
 	unsigned variant;
@@ -66,6 +68,7 @@ struct medio_waiting {
 	void *opaque;
 	int ret;
 	uint64_t after;	      /* done, but not before so many are forgotten */
+	uint64_t until;	      /* or that long */
 	uint64_t interrupted; /* when it is to be given up, 0: it was not interrupted */
 	bool starting, finished;
 };
@@ -77,8 +80,9 @@ void medio_waiting_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_
 	off_t offset, struct fuse_file_info *info);
 /* The kernel has forgotten more: some can be answered. */
 void medio_waiting_settle(struct medio_tree *tree);
-/* The timer's. */
+/* The timers'. */
 void medio_waiting_give_up(void *opaque);
+void medio_waiting_late(void *opaque);
 /* The tree ends: -ENODEV to everybody. */
 void medio_waiting_end(struct medio_tree *tree);
 

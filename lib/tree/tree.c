@@ -17,6 +17,9 @@
 /* Requests answered before others of the loop get their turn. */
 #define TURN 64
 
+/* The thread that tells the kernel what to forget gets so long to end. */
+#define END_NS 2000000000u
+
 /* ---- What libfuse would print ------------------------------------------------------------------ */
 
 static _Thread_local char last_words[256];
@@ -145,7 +148,8 @@ static int watch(struct medio_tree *tree, struct medio_error **err)
 	tree->inval_watch = medio_loop_watch(
 		tree->loop, medio_inval_fd(tree->inval), EPOLLIN, on_forgotten, tree);
 	tree->timer = medio_loop_timer(tree->loop, medio_waiting_give_up, tree);
-	if (tree->watch && tree->inval_watch && tree->timer)
+	tree->late = medio_loop_timer(tree->loop, medio_waiting_late, tree);
+	if (tree->watch && tree->inval_watch && tree->timer && tree->late)
 		return 0;
 	return medio_error_set(err, ENOMEM, "out of memory");
 }
@@ -191,17 +195,18 @@ int medio_tree_new(struct medio_loop *loop, struct medio_bus *bus, const char *p
 
 /* ---- The end ----------------------------------------------------------------------------------- */
 
-/* The thread may wait for a lock whose holder waits for us. */
+/* The thread may wait for a lock whose holder waits for us; or for one whose holder will not let go,
+ * and then it is left behind, with what it uses. */
 static void end_inval(struct medio_tree *tree)
 {
 	struct pollfd fds[] = {
 		{ .fd = medio_inval_fd(tree->inval), .events = POLLIN },
 		{ .fd = fuse_session_fd(tree->session), .events = POLLIN },
 	};
-	uint64_t count;
+	uint64_t count, end = medio_now_ns() + END_NS;
 
 	medio_inval_stop(tree->inval);
-	while (!medio_inval_stopped(tree->inval)) {
+	while (!medio_inval_stopped(tree->inval) && medio_now_ns() < end) {
 		poll(fds, tree->gone ? 1 : 2, 100);
 		if (fds[0].revents && read(medio_inval_fd(tree->inval), &count, sizeof(count)) < 0)
 			continue;
@@ -209,7 +214,12 @@ static void end_inval(struct medio_tree *tree)
 			serve(tree);
 	}
 	medio_watch_free(tree->inval_watch);
-	medio_inval_free(tree->inval);
+	if (medio_inval_stopped(tree->inval)) {
+		medio_inval_free(tree->inval);
+	} else {
+		medio_inval_leave(tree->inval);
+		tree->stuck = true;
+	}
 }
 
 void medio_tree_free(struct medio_tree *tree)
@@ -223,9 +233,10 @@ void medio_tree_free(struct medio_tree *tree)
 	medio_waiting_end(tree);
 	medio_watch_free(tree->watch);
 	medio_timer_free(tree->timer);
+	medio_timer_free(tree->late);
 	if (tree->mounted)
 		fuse_session_unmount(tree->session);
-	if (tree->session)
+	if (tree->session && !tree->stuck)
 		fuse_session_destroy(tree->session);
 	free(tree->buf.mem);
 	while (!medio_list_empty(&tree->files)) {

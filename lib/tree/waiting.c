@@ -5,11 +5,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "util/loop.h"
+
 /*
  * A signal interrupts a wait only if the operation does not end by itself soon after: a shell gets
  * SIGCHLD in the middle of an `echo` often enough.
  */
 #define PATIENCE_NS 250000000u
+
+/*
+ * How long to wait for the kernel to forget. It wants a folder's lock for that, and whoever may look
+ * can hold that as long as he likes: by a listing into memory that has to be fetched from somewhere.
+ */
+#define FORGET_NS 2000000000u
 
 /* An attribute that says more than this is cut. */
 #define MAX_TEXT 65536
@@ -79,8 +87,12 @@ static void conclude(struct medio_waiting *waiting)
 
 	if (tree && !waiting->file && waiting->ret == 0 && !tree->gone) {
 		waiting->after = medio_inval_queued(tree->inval);
-		if (medio_inval_done(tree->inval) < waiting->after)
+		waiting->until = medio_now_ns() + FORGET_NS;
+		if (medio_inval_done(tree->inval) < waiting->after) {
+			if (!medio_timer_armed(tree->late))
+				medio_timer_arm(tree->late, FORGET_NS);
 			return;
+		}
 	}
 	answer(waiting);
 	waiting_free(waiting);
@@ -243,13 +255,14 @@ void medio_waiting_write(fuse_req_t req, fuse_ino_t ino, const char *text, size_
 
 void medio_waiting_settle(struct medio_tree *tree)
 {
-	uint64_t done = medio_inval_done(tree->inval);
+	uint64_t done = medio_inval_done(tree->inval), now = medio_now_ns();
 
 	medio_list_for_each (item, &tree->waiting) {
 		struct medio_waiting *waiting = medio_container_of(
 			item, struct medio_waiting, item);
 
-		if (waiting->finished && (waiting->after <= done || tree->gone)) {
+		if (waiting->finished &&
+			(waiting->after <= done || waiting->until <= now || tree->gone)) {
 			/* Off the list first: done may do anything but free the tree. */
 			medio_list_remove(&waiting->item);
 			medio_list_append(&tree->settled, &waiting->item);
@@ -261,6 +274,23 @@ void medio_waiting_settle(struct medio_tree *tree)
 
 		answer(waiting);
 		waiting_free(waiting);
+	}
+}
+
+void medio_waiting_late(void *opaque)
+{
+	struct medio_tree *tree = opaque;
+	uint64_t now = medio_now_ns();
+
+	medio_waiting_settle(tree);
+	/* Each waits equally long, so the first is the next. */
+	medio_list_for_each (item, &tree->waiting) {
+		struct medio_waiting *waiting = medio_container_of(
+			item, struct medio_waiting, item);
+
+		if (waiting->finished && !medio_timer_armed(tree->late))
+			medio_timer_arm(
+				tree->late, waiting->until > now ? waiting->until - now : 0);
 	}
 }
 
