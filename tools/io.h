@@ -6,7 +6,7 @@
 #include <json-c/json.h>
 
 #include "command.h"
-#include "drivers/disk/disk.h"
+#include "drivers/disk.h"
 
 struct medio_io {
 	const struct medio_command *cmd;

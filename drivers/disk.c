@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../nvme/nvme.h"
+#include "nvme/nvme.h"
 
 /* What a driver does for a disk; to add one, write these and list it below. */
 struct disk_driver {
