@@ -2,6 +2,7 @@
 /* The management tree as users have it: mounted, through the kernel. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,9 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <grp.h>
@@ -417,6 +422,67 @@ static void test_files_that_were_open_say_enodev_when_it_is_gone(void **state)
 	close(dir);
 }
 
+/* A process that lists a folder into memory that never comes, and so holds the folder's lock. 0: it
+ * cannot be had here. */
+static pid_t hold_folder(const char *path)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register area = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int tube[2];
+	char byte;
+
+	assert_int_equal(pipe(tube), 0);
+	pid_t pid = fork();
+	if (!pid) {
+		void *memory = mmap(
+			NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		int fd = (int)syscall(SYS_userfaultfd, 0);
+		int dir = open(path, O_RDONLY | O_DIRECTORY);
+		setpgid(0, 0);
+		area.range = (struct uffdio_range){ (uintptr_t)memory, 65536 };
+		alarm(60);
+		if (fd < 0 || ioctl(fd, UFFDIO_API, &api) < 0 ||
+			ioctl(fd, UFFDIO_REGISTER, &area) < 0)
+			_exit(1);
+		/* A second one tells when the first is caught: nobody else reads it. */
+		if (!fork()) {
+			struct uffd_msg msg;
+			alarm(60);
+			if (read(fd, &msg, sizeof(msg)) > 0 && write(tube[1], "x", 1) == 1)
+				pause();
+			_exit(0);
+		}
+		close(tube[1]);
+		syscall(SYS_getdents64, dir, memory, 65536);
+		_exit(0);
+	}
+	close(tube[1]);
+	ssize_t got = read(tube[0], &byte, 1);
+	close(tube[0]);
+	if (got == 1)
+		return pid;
+	waitpid(pid, NULL, 0);
+	return 0;
+}
+
+static void test_nobody_who_looks_holds_up_a_removal(void **state)
+{
+	struct timespec begin, end;
+
+	(void)state;
+	assert_int_equal(put(TYPE1 "/create", UUID1), 0);
+	assert_true(exists(MDEV1));
+	pid_t pid = hold_folder("bus/mdev/devices");
+	if (!pid)
+		skip();
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	assert_int_equal(put(PARENT "/" UUID1 "/remove", "1"), 0);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_true(end.tv_sec - begin.tv_sec < 20);
+	kill(-pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
 static void test_an_unregistered_parent_is_gone_with_all_of_it(void **state)
 {
 	(void)state;
@@ -551,6 +617,7 @@ int main(void)
 		WITH_BED(test_what_was_created_is_there_and_what_was_removed_is_not),
 		WITH_BED(test_unbind_and_bind_move_a_group),
 		WITH_BED(test_files_that_were_open_say_enodev_when_it_is_gone),
+		WITH_BED(test_nobody_who_looks_holds_up_a_removal),
 		WITH_BED(test_an_unregistered_parent_is_gone_with_all_of_it),
 		WITH_BED(test_who_may_not_is_refused_and_reported),
 		WITH_BED(test_root_lets_others_in_by_owner_mode_and_group),
