@@ -119,8 +119,7 @@ struct medio_card {
 };
 
 extern const struct medio_backend medio_backend_vfio_user, medio_backend_local;
-extern const struct medio_backend medio_backend_vfio, medio_backend_uio,
-	medio_backend_iommufd;
+extern const struct medio_backend medio_backend_vfio, medio_backend_uio, medio_backend_iommufd;
 
 /* As medio_card_open(), with another kernel than the one that runs us. */
 int medio_card_open_kernel(const struct medio_kernel *kernel, const char *uri,
