@@ -107,6 +107,12 @@ memory_of() {
 }
 
 diagnose() {
+	local status=0
+
+	if [ -n "${mediod_pid:-}" ] && ! kill -0 "$mediod_pid" 2>/dev/null; then
+		wait "$mediod_pid" || status=$?
+		echo "# mediod has ended with status $status"
+	fi
 	{
 		printf '%s\n' "--- answer" "$answer" "--- mediod's last words"
 		tail -n 15 "$work/mediod.err" 2>/dev/null
