@@ -25,6 +25,7 @@
 #define MAX_CONNECTIONS 512
 #define MAX_OF_A_USER	16 /* of one who may not administer */
 #define ACCEPTS_A_TURN	16
+#define MAX_LEFT_BEHIND 64	  /* lines of a client that has hung up: nobody hears the answers */
 #define RETRY_NS	100000000 /* when there are no file descriptors left */
 
 struct medio_connection {
@@ -37,8 +38,9 @@ struct medio_connection {
 	struct medio_output out;
 	struct medio_request *request; /* being done; NULL: none */
 	bool pumping;
-	bool ended; /* no more input will come */
-	bool hung;  /* the other end has gone: what is left is to do what it asked for */
+	bool ended;	      /* no more input will come */
+	bool hung;	      /* the other end has gone: what is left is to do what it asked for */
+	unsigned left_behind; /* lines handled since */
 	bool monitor;
 	uint64_t lost; /* events, since the last one told */
 };
@@ -205,6 +207,10 @@ static void handle_lines(struct medio_connection *conn)
 		int ret = medio_lines_next(&conn->in, &line, &len);
 		if (ret == 0)
 			return;
+		if (conn->hung && ++conn->left_behind > MAX_LEFT_BEHIND) {
+			conn->ended = true;
+			return;
+		}
 		handle(conn, ret == 1 ? line : NULL, len);
 		flush(conn);
 	}
@@ -235,7 +241,7 @@ static bool may_receive(const struct medio_connection *conn)
 }
 
 /* One receive a turn, so that one client cannot keep the daemon to itself; what somebody left
- * behind who has hung up is finite. */
+ * behind who has hung up is not much. */
 static void pump(struct medio_connection *conn)
 {
 	bool more = true;

@@ -9,7 +9,8 @@
  * Requests of a connection are done and answered one after the other; "id", if a request has one,
  * comes back. A connection that subscribed ("monitor") gets {"event":{…}} lines between; one that
  * does not read them loses some and is told so ({"lost":N}). A line is at most 64 KiB; while 1 MiB
- * of output is not read, no more requests are taken.
+ * of output is not read, no more requests are taken. Of what a client leaves behind who hangs up,
+ * 64 lines are done.
  *
  *     hello                                         {version, pid, uid, runtime, definitions, since}
  *     list         [uuid]                           [medio_describe_mdev…]

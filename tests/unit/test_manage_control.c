@@ -500,6 +500,24 @@ static void a_subscriber_who_leaves_is_forgotten(void **state)
 	step();
 }
 
+static void of_what_a_client_left_behind_a_little_is_done(void **state)
+{
+	static const char last[] = "{\"op\":\"start\",\"type\":\"mtty-2\",\"uuid\":\"" FAKE_UUID
+				   "\"}\n"
+				   "{\"op\":\"stop\",\"uuid\":\"" FAKE_UUID "\"}\n";
+	int fd = come(0, 0);
+	(void)state;
+
+	/* The 64th starts one; the 65th, which would stop it, is not looked at any more. */
+	for (unsigned i = 0; i < 63; i++)
+		assert_int_equal(send(fd, "?\n", 2, MSG_NOSIGNAL), 2);
+	assert_int_equal(send(fd, last, sizeof(last) - 1, MSG_NOSIGNAL), sizeof(last) - 1);
+	close(fd);
+	for (unsigned i = 0; i < 20; i++)
+		step();
+	assert_non_null(medio_bus_find_mdev(medio_parent_bus(bed.parent), FAKE_UUID, 36));
+}
+
 /* ---- The socket -------------------------------------------------------------------------------- */
 
 static int connect_socket(void)
@@ -705,6 +723,7 @@ int main(void)
 		BED(a_subscriber_hears_what_happens_in_order),
 		BED(events_that_nobody_reads_are_counted_and_told),
 		BED(a_subscriber_who_leaves_is_forgotten),
+		BED(of_what_a_client_left_behind_a_little_is_done),
 		BED(everybody_may_connect_and_is_who_he_is),
 		BED(a_socket_that_does_not_listen_is_refused),
 		BED(a_second_daemon_is_told_and_a_dead_ones_socket_replaced),
