@@ -238,7 +238,10 @@ static bool is_plain(int fd)
 
 static void *close_foreign(void *opaque)
 {
-	close((int)(intptr_t)opaque);
+	int fd;
+
+	memcpy(&fd, &opaque, sizeof(fd)); /* the pointer is the number */
+	close(fd);
 	return NULL;
 }
 
@@ -248,10 +251,12 @@ static bool drop_foreign(struct medio_wire_msg *msg)
 	bool any = false;
 	for (unsigned i = 0; i < msg->nfds; i++) {
 		pthread_t thread;
+		void *number = NULL;
 		if (is_plain(msg->fds[i]))
 			continue;
 		any = true;
-		if (!pthread_create(&thread, NULL, close_foreign, (void *)(intptr_t)msg->fds[i]))
+		memcpy(&number, &msg->fds[i], sizeof(msg->fds[i]));
+		if (!pthread_create(&thread, NULL, close_foreign, number))
 			pthread_detach(thread);
 		msg->fds[i] = -1;
 	}
