@@ -11,14 +11,11 @@
 #   qmp_event PATTERN        waits for an event of the monitor that matches
 #   guest_drop               ends CMD at once, for a guest that is of no more use
 #   guest_off                powers the guest off; $guest_status is CMD's exit status
-#   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status, which it returns
-#   guest_finish             the summary; exits 1 if a check failed
+#   check, holds, lacks, check_finish  of tap.sh
 set -uo pipefail
 
 guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-checks=0
-failures=0
-answer=
+. "$guest_here/../check/tap.sh"
 guest_pid=
 mon_open=
 guest_timeout=${MEDIO_GUEST_TIMEOUT:-120}
@@ -194,30 +191,4 @@ diagnose() {
 		tail -n 15 "$work/console" "$work"/*.err 2>/dev/null
 		echo
 	} | sed 's/^/# /'
-}
-
-check() {
-	local name=$1
-
-	shift
-	checks=$((checks + 1))
-	if "$@"; then
-		echo "ok $checks - $name"
-		return 0
-	fi
-	failures=$((failures + 1))
-	echo "not ok $checks - $name"
-	diagnose
-	return 1
-}
-
-# holds PATTERN: an extended regular expression one line of $answer matches.
-holds() {
-	grep -qE -- "$1" <<<"$answer"
-}
-
-guest_finish() {
-	echo "1..$checks"
-	[ "$failures" -eq 0 ]
-	exit
 }

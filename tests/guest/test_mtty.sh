@@ -173,4 +173,4 @@ for boot in first_boot second_boot third_boot; do
 	[ -z "$medio_pid" ] || serve_end
 	rm -f "$socket"
 done
-guest_finish
+check_finish

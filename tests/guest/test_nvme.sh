@@ -166,11 +166,11 @@ unplugs() {
 	check "it is gone" holds 'no PCI device 0000:01:00.0'
 }
 
-check "a guest with an IOMMU boots" boots || guest_finish
-check "VFIO and NVMe are loaded" loads || guest_finish
+check "a guest with an IOMMU boots" boots || check_finish
+check "VFIO and NVMe are loaded" loads || check_finish
 teach
 drives
 unplugs
 check "the guest ends cleanly" guest_off
 guest_drop
-guest_finish
+check_finish

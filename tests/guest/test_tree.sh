@@ -171,7 +171,7 @@ surprise() {
 	check "the client has gone" settles no_client "$plugged"
 }
 
-check "mediod starts" daemon_start || guest_finish
+check "mediod starts" daemon_start || check_finish
 for part in seen unplug upgrade crash surprise; do
 	"$part"
 	# What comes next needs the guest.
@@ -180,4 +180,4 @@ done
 guest_drop
 check "mediod ends" daemon_stop
 check "no worker is left" test -z "$(workers)"
-guest_finish
+check_finish

@@ -146,8 +146,8 @@ unplugs() {
 	check "it is gone" refused 'no PCI device' "vfio:0000:$slot" identify
 }
 
-check "a guest with an IOMMU boots" boots || guest_finish
-check "VFIO is loaded" loads || guest_finish
+check "a guest with an IOMMU boots" boots || check_finish
+check "VFIO is loaded" loads || check_finish
 teach
 for part in drives refuses shares uio unplugs; do
 	"$part"
@@ -156,4 +156,4 @@ check "the guest ends cleanly" guest_off
 guest_drop
 plain
 guest_drop
-guest_finish
+check_finish

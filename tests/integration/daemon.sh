@@ -12,17 +12,14 @@
 #   partner COMMAND...       runs it in the background and talks with it by lines: $partner_pid, $partner_in and
 #                            $partner_out are to be kept; its first line is $answer
 #   settles COMMAND...       succeeds when COMMAND does, within 10 s
-#   check NAME COMMAND...    one test result, "ok" or "not ok", by COMMAND's status, which it returns
-#   check_finish             the summary; exits 1 if a check failed
+#   said, refused            what a command says; and check, holds, lacks, check_finish of tap.sh
 #
 # mediod's words are in $work/mediod.err, what a command answered is expected in $answer.
 set -uo pipefail
 
 : "${mediod:?}" "${medio:?}" # the programs, from whoever sources this
-checks=0
-failures=0
-answer=
 mediod_pid=
+. "$(dirname "${BASH_SOURCE[0]}")/../check/tap.sh"
 
 # TAP's way; meson takes no other status from a test that speaks it.
 skip_all() {
@@ -119,21 +116,6 @@ diagnose() {
 	} | sed 's/^/# /'
 }
 
-check() {
-	local name=$1
-
-	shift
-	checks=$((checks + 1))
-	if "$@"; then
-		echo "ok $checks - $name"
-		return 0
-	fi
-	failures=$((failures + 1))
-	echo "not ok $checks - $name"
-	diagnose
-	return 1
-}
-
 # said COMMAND...: its output in $answer; its own status.
 said() {
 	answer=$("$@" 2>&1)
@@ -145,19 +127,4 @@ refused() {
 
 	shift
 	! said "$@" && holds "$pattern"
-}
-
-# holds PATTERN: an extended regular expression a line of $answer matches.
-holds() {
-	grep -qE -- "$1" <<<"$answer"
-}
-
-lacks() {
-	! holds "$1"
-}
-
-check_finish() {
-	echo "1..$checks"
-	[ "$failures" -eq 0 ]
-	exit
 }
