@@ -12,12 +12,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "pci/driver.h"
+#include "drive/calls.h"
 #include "util/cleanup.h"
 
 static int real_open(const char *path, int flags)
 {
 	int fd = open(path, flags);
 
+	if (medio_calls_watched())
+		medio_calls_say(fd < 0 ? -errno : fd, "open %s", path);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -25,7 +29,10 @@ static int real_ioctl(int fd, unsigned long request, void *arg)
 {
 	int ret = ioctl(fd, request, arg);
 
-	return ret < 0 ? -errno : ret;
+	ret = ret < 0 ? -errno : ret;
+	if (medio_calls_watched())
+		medio_calls_ioctl(fd, request, arg, ret);
+	return ret;
 }
 
 const struct medio_kernel medio_kernel_real = {
@@ -77,6 +84,7 @@ int medio_kernel_read(
 		return -errno;
 	buf[n] = 0;
 	buf[strcspn(buf, "\n")] = 0;
+	medio_calls_say(0, "read %s -> \"%s\"", full, buf);
 	return 0;
 }
 
@@ -93,8 +101,9 @@ int medio_kernel_link(
 		return ret;
 	ssize_t n = readlink(full, target, sizeof(target) - 1);
 	if (n < 0)
-		return -errno;
+		return (int)medio_calls_say(-errno, "readlink %s", full);
 	target[n] = 0;
+	medio_calls_say(0, "readlink %s -> %s", full, target);
 	const char *name = strrchr(target, '/');
 	name = name ? name + 1 : target;
 	if (strlen(name) >= size)
@@ -129,12 +138,6 @@ int medio_kernel_find(const struct medio_kernel *kernel, char *buf, size_t size,
 	return ret;
 }
 
-/* Bridges without a driver, on pcieport or pci-stub do no DMA of their own: the kernel lets them be. */
-static bool is_harmless(const char *driver)
-{
-	return strstr(driver, "vfio") || !strcmp(driver, "pci-stub") || !strcmp(driver, "pcieport");
-}
-
 unsigned medio_kernel_strangers(
 	const struct medio_kernel *kernel, const char *group, char *buf, size_t size)
 {
@@ -150,7 +153,7 @@ unsigned medio_kernel_strangers(
 			medio_kernel_link(kernel, driver, sizeof(driver),
 				"/sys/kernel/iommu_groups/%s/devices/%s/driver", group,
 				entry->d_name) ||
-			is_harmless(driver))
+			!medio_driver_blocks_vfio(driver))
 			continue;
 		int n = snprintf(buf + used, size - used, "%s%s (driver %s)", count ? ", " : "",
 			entry->d_name, driver);

@@ -1,26 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Drivers of PCI devices. */
+/*
+ * Drivers of PCI devices on this machine: are they loaded, which would fit. What one is by its
+ * name is in pci/driver.h.
+ */
 #ifndef MEDIO_HOST_DRIVER_H
 #define MEDIO_HOST_DRIVER_H
 
 #include "host/host.h"
+#include "pci/driver.h"
 
 struct medio_error;
-
-enum medio_driver_kind {
-	MEDIO_DRIVER_NONE,
-	MEDIO_DRIVER_KERNEL, /* drives the device itself */
-	MEDIO_DRIVER_VFIO,   /* gives it to programs through VFIO: vfio-pci and its variants */
-	MEDIO_DRIVER_UIO,    /* through UIO: uio_pci_generic, igb_uio */
-	MEDIO_DRIVER_STUB,   /* does nothing with it: pci-stub */
-	MEDIO_DRIVER_PORT,   /* of a bridge, and does no DMA: pcieport */
-};
-
-/* By its name; "": none. */
-enum medio_driver_kind medio_driver_kind(const char *driver);
-/* Does a device on such a driver keep others of its IOMMU group from VFIO? Source: Linux
- * driver_managed_dma, "vfio_dev_viable" before 5.19. */
-bool medio_driver_blocks_vfio(const char *driver);
 
 /* Is it loaded? -EINVAL: no name of a driver; -ENOENT: it is not. Words say what to do: load it, or
  * which was meant. */
