@@ -379,6 +379,18 @@ MEDIO_API int medio_card_mig_read(struct medio_card *card, void *buf, size_t cap
 /* In RESUMING: size bytes of state. */
 MEDIO_API int medio_card_mig_write(struct medio_card *card, const void *buf, size_t size);
 
+/* ---- Watching ---------------------------------------------------------------------------------- */
+
+/*
+ * What is really done beneath, for people who want to see it: fn is told of each system call, message
+ * or call of a device that the backends of this thread's cards make, after it, in words such as
+ * "ioctl /dev/vfio/3 VFIO_GROUP_GET_STATUS -> viable". ret is what it gave, or -errno. The words are
+ * not an interface: nobody parses them. call is valid during fn, which makes no calls of cards. NULL:
+ * no more. It costs nothing while nobody watches.
+ */
+typedef void medio_card_watch(void *arg, const char *call, long ret);
+MEDIO_API void medio_card_watch_calls(medio_card_watch *fn, void *arg);
+
 #ifdef __cplusplus
 }
 #endif

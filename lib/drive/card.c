@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "drive/calls.h"
 #include "drive/backend.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -492,6 +493,8 @@ int medio_card_mmap(
 	void *ptr = mmap(NULL, size, prot, MAP_SHARED, region->fd, (off_t)at);
 	if (ptr == MAP_FAILED)
 		return medio_card_fail(card, errno, "mmap: %s", strerror(errno));
+	medio_calls_say(0, "mmap 0x%zx bytes of region %u from 0x%llx", size, index,
+		(unsigned long long)offset);
 	*out = ptr;
 	return 0;
 }

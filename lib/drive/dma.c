@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "drive/calls.h"
 #include "drive/backend.h"
 #include "util/cleanup.h"
 
@@ -275,6 +276,8 @@ static int make_memory(uint64_t size, unsigned flags, int *fd, void **ptr)
 	*ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, owned, 0);
 	if (*ptr == MAP_FAILED)
 		return -errno;
+	medio_calls_say(0, "memfd_create and mmap, 0x%llx bytes%s", (ull)size,
+		flags & MFD_HUGETLB ? " in huge pages" : "");
 	*fd = medio_steal_fd(owned);
 	return 0;
 }

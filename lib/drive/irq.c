@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "drive/calls.h"
 #include "drive/backend.h"
 #include "util/cleanup.h"
 #include "util/loop.h"
@@ -77,6 +78,7 @@ static int make_fds(struct medio_card *card, uint32_t count, int **out)
 			return ret;
 		}
 	}
+	medio_calls_say(0, "eventfd, %u of them", count);
 	*out = fds;
 	return 0;
 }
@@ -121,7 +123,10 @@ static int wait_once(struct medio_card *card, int fd, int ms)
 		{ .fd = medio_card_fd(card), .events = POLLIN },
 	};
 
-	if (poll(pfds, 2, ms) < 0)
+	int ready = poll(pfds, 2, ms);
+	if (medio_calls_watched())
+		medio_calls_say(ready, "poll eventfd");
+	if (ready < 0)
 		return medio_card_fail(card, errno, "poll: %s", strerror(errno));
 	/* An event that came before the connection broke still counts. */
 	if (pfds[1].revents && !(pfds[0].revents & POLLIN)) {
@@ -143,6 +148,9 @@ int medio_card_irq_wait(
 		uint64_t count, now;
 		if (read(fd, &count, sizeof(count)) == sizeof(count)) {
 			*events = count;
+			if (medio_calls_watched())
+				medio_calls_say(0, "read eventfd -> %llu events",
+					(unsigned long long)count);
 			return 0;
 		}
 		/* A request may have come with an earlier answer: poll() would not tell of it. */
