@@ -75,7 +75,7 @@ static int submit(struct bench *bench, struct command *command)
 	uint64_t n = what->random ? next_random(bench) % bench->blocks
 				  : bench->at++ % bench->blocks;
 
-	command->start = medio_io_now();
+	command->start = medio_ending_now();
 	if (disk_submit(bench->io->disk, what->write ? DISK_WRITE : DISK_READ, n * what->block,
 		    what->block, command->iova, command))
 		return medio_io_fail(bench->io);
@@ -98,12 +98,12 @@ static int turn(struct bench *bench, double end)
 {
 	struct disk_done done[DISK_DEPTH];
 	int n = disk_poll(bench->io->disk, WAIT_MS, done, DISK_DEPTH);
-	double now = medio_io_now();
+	double now = medio_ending_now();
 	int ret = 0;
 
 	if (n < 0 && n != -EINTR)
 		return medio_io_fail(bench->io);
-	if (medio_io_stopped(bench->io))
+	if (medio_ending_due(&bench->io->ending))
 		return MEDIO_EXIT_FAILURE;
 	for (int i = 0; !ret && i < n; i++) {
 		bench->active--;
@@ -187,7 +187,7 @@ int medio_io_bench(struct medio_io *io, const struct medio_io_bench *what)
 		return ret;
 	bench.blocks = io->info->size / what->block;
 	uint64_t interrupts = disk_interrupts(io->disk);
-	double start = medio_io_now(), end = start + what->seconds;
+	double start = medio_ending_now(), end = start + what->seconds;
 	for (unsigned i = 0; !ret && i < what->depth; i++) {
 		bench.commands[i].iova = io->iova + (uint64_t)i * what->block;
 		ret = submit(&bench, &bench.commands[i]);
@@ -195,6 +195,6 @@ int medio_io_bench(struct medio_io *io, const struct medio_io_bench *what)
 	while (!ret && bench.active)
 		ret = turn(&bench, end);
 	if (!ret)
-		print(&bench, medio_io_now() - start, disk_interrupts(io->disk) - interrupts);
+		print(&bench, medio_ending_now() - start, disk_interrupts(io->disk) - interrupts);
 	return ret;
 }

@@ -40,7 +40,7 @@ struct copy {
 
 static void progress(struct copy *copy, bool last)
 {
-	double now = medio_io_now();
+	double now = medio_ending_now();
 	char done[16], rate[16];
 
 	if (!copy->terminal || (!last && now - copy->shown < PROGRESS_S))
@@ -61,7 +61,8 @@ static void progress(struct copy *copy, bool last)
 static void summary(struct copy *copy)
 {
 	struct medio_io *io = copy->io;
-	double seconds = medio_io_now() - copy->start, rate = (double)copy->done / seconds / 1e6;
+	double seconds = medio_ending_now() - copy->start,
+	       rate = (double)copy->done / seconds / 1e6;
 	uint64_t interrupts = disk_interrupts(io->disk);
 
 	progress(copy, true);
@@ -111,7 +112,7 @@ static int wait_oldest(struct copy *copy)
 		int n = disk_poll(copy->io->disk, WAIT_MS, done, PIECES);
 		if (n < 0 && n != -EINTR)
 			return medio_io_fail(copy->io);
-		if (medio_io_stopped(copy->io))
+		if (medio_ending_due(&copy->io->ending))
 			return MEDIO_EXIT_FAILURE;
 		for (int i = 0; i < n; i++) {
 			struct piece *piece = done[i].tag;
@@ -134,7 +135,7 @@ static int begin(struct copy *copy)
 	const struct disk_info *info = copy->io->info;
 
 	copy->size = info->max_transfer < PIECE ? info->max_transfer : PIECE;
-	copy->start = copy->shown = medio_io_now();
+	copy->start = copy->shown = medio_ending_now();
 	copy->terminal = isatty(STDERR_FILENO) && !copy->io->json;
 	return medio_io_alloc(copy->io, (uint64_t)copy->size * PIECES);
 }
@@ -150,7 +151,7 @@ static int put(struct copy *copy, const uint8_t *at, uint32_t bytes)
 {
 	while (bytes) {
 		ssize_t n = write(copy->fd, at, bytes);
-		if (n < 0 && errno == EINTR && !medio_io_signalled())
+		if (n < 0 && errno == EINTR && !medio_ending_signalled())
 			continue;
 		if (n < 0)
 			return file_failed(copy, errno);
@@ -212,7 +213,7 @@ static ssize_t fill(struct copy *copy, uint8_t *at, size_t most)
 
 	while (got < most) {
 		ssize_t n = read(copy->fd, at + got, most - got);
-		if (n < 0 && errno == EINTR && !medio_io_signalled())
+		if (n < 0 && errno == EINTR && !medio_ending_signalled())
 			continue;
 		if (n < 0)
 			return -errno;

@@ -4,18 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
-
-#include <medio/device.h>
 
 #include "device.h"
 #include "text.h"
 #include "util/cleanup.h"
-#include "util/param.h"
+#include "value.h"
 
 struct options {
 	const char *read, *write, *count, *copy_to, *copy_from;
@@ -57,11 +53,6 @@ static const struct medio_option options[] = {
 	{ NULL },
 };
 
-#define ASK_S 0.2
-
-/* That wants the program to end; 0: none came. */
-static volatile sig_atomic_t caught;
-
 /* ---- What the parts share ---------------------------------------------------------------------- */
 
 int medio_io_fail(struct medio_io *io)
@@ -85,43 +76,7 @@ int medio_io_alloc(struct medio_io *io, uint64_t size)
 	return MEDIO_EXIT_OK;
 }
 
-bool medio_io_signalled(void)
-{
-	return caught;
-}
-
-/* Without an answer an unplug or unbind would wait until all is done. */
-bool medio_io_stopped(struct medio_io *io)
-{
-	uint64_t events = 0;
-	double now = medio_io_now();
-
-	if (caught || !io->asks || now - io->asked < ASK_S)
-		return caught;
-	io->asked = now;
-	if (medio_card_irq_wait(io->card, MEDIO_CARD_REQ, 0, 0, &events))
-		return false;
-	medio_command_fail(
-		io->cmd, "%s: stopped: somebody wants it back, to unplug or unbind it", io->device);
-	return true;
-}
-
-double medio_io_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* ---- Show -------------------------------------------------------------------------------------- */
-
-static const char *irq_name(int irq)
-{
-	static const char *const names[] = { "intx", "msi", "msix" };
-
-	return irq < 0 ? "none" : names[irq];
-}
 
 static void show_json(const struct medio_io *io)
 {
@@ -138,7 +93,8 @@ static void show_json(const struct medio_io *io)
 	json_object_object_add(object, "block_size", json_object_new_int64(info->block));
 	json_object_object_add(object, "max_transfer", json_object_new_int64(info->max_transfer));
 	json_object_object_add(object, "queue_depth", json_object_new_int64(info->depth));
-	json_object_object_add(object, "irq", json_object_new_string(irq_name(info->irq)));
+	json_object_object_add(
+		object, "irq", json_object_new_string(medio_value_irq_name(info->irq)));
 	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(object);
 }
@@ -161,7 +117,7 @@ static int show(struct medio_io *io)
 	printf("  blocks of %u bytes, commands of up to %s, %u under way\n", info->block, most,
 		info->depth);
 	printf("  driver %s, unit %u, interrupts: %s\n", info->driver, info->unit,
-		irq_name(info->irq));
+		medio_value_irq_name(info->irq));
 	return MEDIO_EXIT_OK;
 }
 
@@ -172,28 +128,6 @@ struct numbers {
 	bool has_count;
 };
 
-/* A size or a time as a user writes it. 0 or MEDIO_EXIT_USAGE. */
-static int number(const struct medio_command *cmd, const char *name, enum medio_param_kind kind,
-	const char *text, uint64_t *out)
-{
-	const struct medio_param table[] = {
-		{ .name = name, .kind = kind, .help = name },
-		{ NULL },
-	};
-	struct medio_error *err = NULL;
-	_cleanup_free_ char *assignment = NULL;
-	char what[32];
-	int ret = 0;
-
-	snprintf(what, sizeof(what), "--%s", name);
-	if (asprintf(&assignment, "%s=%s", name, text) < 0)
-		assignment = NULL;
-	if (!assignment || medio_params_set(table, out, what, assignment, &err))
-		ret = medio_command_usage(cmd, "%s", err ? medio_error_text(err) : "out of memory");
-	medio_error_free(err);
-	return ret;
-}
-
 static int parse_numbers(
 	const struct medio_command *cmd, const struct options *opts, struct numbers *out)
 {
@@ -201,15 +135,15 @@ static int parse_numbers(
 	int ret = 0;
 
 	if (offset)
-		ret = number(
+		ret = medio_value_number(
 			cmd, opts->read ? "read" : "write", MEDIO_PARAM_SIZE, offset, &out->offset);
 	out->has_count = opts->count;
 	if (!ret && opts->count)
-		ret = number(cmd, "count", MEDIO_PARAM_SIZE, opts->count, &out->count);
+		ret = medio_value_number(cmd, "count", MEDIO_PARAM_SIZE, opts->count, &out->count);
 	if (!ret)
-		ret = number(cmd, "bs", MEDIO_PARAM_SIZE, opts->size, &out->block);
+		ret = medio_value_number(cmd, "bs", MEDIO_PARAM_SIZE, opts->size, &out->block);
 	if (!ret)
-		ret = number(cmd, "time", MEDIO_PARAM_TIME, opts->time, &out->time);
+		ret = medio_value_number(cmd, "time", MEDIO_PARAM_TIME, opts->time, &out->time);
 	return ret;
 }
 
@@ -257,25 +191,6 @@ static int parse_bench(const struct medio_command *cmd, const struct options *op
 	}
 	return medio_command_usage(
 		cmd, "--bench %s: there are randread, randwrite, read and write", opts->bench);
-}
-
-static int parse_irq(const struct medio_command *cmd, const char *text, int *out)
-{
-	static const struct {
-		const char *name;
-		int irq;
-	} kinds[] = { { "msix", MEDIO_CARD_MSIX }, { "msi", MEDIO_CARD_MSI },
-		{ "intx", MEDIO_CARD_INTX }, { "none", DISK_IRQ_NONE } };
-
-	*out = DISK_IRQ_BEST;
-	for (size_t i = 0; text && i < MEDIO_ARRAY_SIZE(kinds); i++) {
-		if (strcmp(kinds[i].name, text) != 0)
-			continue;
-		*out = kinds[i].irq;
-		return 0;
-	}
-	return text ? medio_command_usage(cmd, "--irq %s: there are msix, msi, intx and none", text)
-		    : 0;
 }
 
 /* ---- Do it ------------------------------------------------------------------------------------- */
@@ -342,36 +257,16 @@ static int act(struct medio_io *io, const struct options *opts, const struct num
 	return opts->bench ? medio_io_bench(io, bench) : show(io);
 }
 
-static void on_signal(int sig)
-{
-	caught = sig;
-}
-
-/* A disk is shut down in order, whatever ends the program; without SA_RESTART, so that waits end. */
-static void catch (void)
-{
-	static const int endings[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE };
-	struct sigaction action = { .sa_handler = on_signal }, old;
-
-	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(endings); i++) {
-		sigaction(endings[i], NULL, &old);
-		if (old.sa_handler != SIG_IGN)
-			sigaction(endings[i], &action, NULL);
-	}
-}
-
 static int with_disk(struct medio_io *io, const struct options *opts, const struct numbers *numbers,
 	const struct medio_io_bench *bench, int irq)
 {
 	const struct disk_options disk_opts = { .irq = irq, .unit = (uint32_t)opts->unit };
-	struct medio_card_irq req;
 	char words[DISK_WORDS];
 
 	if (disk_open(io->card, &disk_opts, &io->disk, words, sizeof(words)))
 		return medio_command_fail(io->cmd, "%s: %s", io->device, words);
 	io->info = disk_get_info(io->disk);
-	io->asks = !medio_card_get_irq(io->card, MEDIO_CARD_REQ, &req) && req.count &&
-		   !medio_card_irq_open(io->card, MEDIO_CARD_REQ, 1);
+	medio_ending_begin(&io->ending, io->cmd, io->device, io->card);
 	int ret = act(io, opts, numbers, bench);
 	disk_close(io->disk);
 	if (io->memory)
@@ -390,14 +285,14 @@ static int run(
 	int irq, ret = check(cmd, opts);
 
 	if (!ret)
-		ret = parse_irq(cmd, opts->irq, &irq);
+		ret = medio_value_irq(cmd, opts->irq, &irq);
 	if (!ret)
 		ret = parse_numbers(cmd, opts, &numbers);
 	if (!ret && opts->bench)
 		ret = parse_bench(cmd, opts, &numbers, &bench);
 	if (ret)
 		return ret;
-	catch ();
+	medio_ending_catch();
 	if (medio_tool_device_open(io.device, NULL, &io.card, &err)) {
 		ret = medio_command_fail(cmd, "%s", medio_error_text(err));
 		medio_error_free(err);
@@ -405,10 +300,7 @@ static int run(
 	}
 	ret = with_disk(&io, opts, &numbers, &bench, irq);
 	medio_card_close(io.card);
-	if (caught) {
-		signal(caught, SIG_DFL);
-		raise(caught);
-	}
+	medio_ending_die();
 	return ret;
 }
 

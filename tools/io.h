@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "drivers/disk.h"
+#include "ending.h"
 
 struct medio_io {
 	const struct medio_command *cmd;
@@ -15,8 +16,7 @@ struct medio_io {
 	struct disk *disk;
 	const struct disk_info *info;
 	bool json;
-	bool asks;    /* the card tells when somebody wants it back */
-	double asked; /* when it was last looked at */
+	struct medio_ending ending;
 	/* Memory the disk reaches. */
 	uint8_t *memory;
 	uint64_t iova, memory_size;
@@ -26,14 +26,6 @@ struct medio_io {
 int medio_io_alloc(struct medio_io *io, uint64_t size);
 /* "medio io: DEVICE: words of the disk"; gives MEDIO_EXIT_FAILURE. */
 int medio_io_fail(struct medio_io *io);
-/* To be asked in each turn of a loop: a signal wants the program to end, or, which is then said,
- * somebody the card. */
-bool medio_io_stopped(struct medio_io *io);
-/* A signal came. */
-bool medio_io_signalled(void);
-/* Seconds of CLOCK_MONOTONIC. */
-double medio_io_now(void);
-
 /*
  * Copy count bytes between the disk, from offset on, and fd; many commands under way, fd in order.
  * name is fd's. For writing, count UINT64_MAX is as much as fd gives, and the disk is flushed after
