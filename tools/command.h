@@ -70,6 +70,7 @@ extern const struct medio_command medio_command_serve;
 extern const struct medio_command medio_command_set;
 extern const struct medio_command medio_command_sriov;
 extern const struct medio_command medio_command_start;
+extern const struct medio_command medio_command_steps;
 extern const struct medio_command medio_command_stop;
 extern const struct medio_command medio_command_top;
 extern const struct medio_command medio_command_types;
