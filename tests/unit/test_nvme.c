@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NVMe driver on a small controller, which is a device of this library in the same process: DMA
- * and interrupts are real, and the controller lies, forgets and vanishes as it is told.
+ * The NVMe driver on a small controller, in the same process and over vfio-user: DMA and interrupts are
+ * real, and the controller lies, forgets and vanishes as it is told.
  */
 #include "test_nvme_model.h"
 
@@ -14,10 +14,9 @@
 
 #include <cmocka.h>
 
-#include <medio/local.h>
-
 #include "../../drivers/nvme/nvme.h"
 #include "../../drivers/nvme/nvme_spec.h"
+#include "test_card_bed.h"
 
 #define RW     (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
 #define MIB    (1u << 20)
@@ -28,8 +27,7 @@
 /* ---- Set-up ------------------------------------------------------------------------------------ */
 
 struct bed {
-	struct medio_loop *loop;
-	struct medio_instance *inst;
+	struct card_bed bed;
 	struct medio_card *card;
 	struct nvme *nvme;
 	uint8_t *buf; /* BUFFER bytes at iova */
@@ -39,15 +37,14 @@ struct bed {
 
 static int setup(void **state)
 {
+	enum card_bed_way way = card_bed_way(state);
 	struct bed *bed = calloc(1, sizeof(*bed));
 	void *ptr;
 
 	quirks = (struct quirks){ 0 };
 	seen = (struct seen){ 0 };
-	assert_int_equal(medio_loop_new(&bed->loop), 0);
-	assert_int_equal(
-		medio_instance_new(bed->loop, &nvme_model_type, NULL, &bed->inst, NULL), 0);
-	assert_int_equal(medio_card_open_instance(bed->inst, &bed->card, NULL), 0);
+	assert_int_equal(card_bed_open(&bed->bed, &nvme_model_type, NULL, way), 0);
+	bed->card = bed->bed.card;
 	assert_int_equal(medio_card_dma_alloc_any(bed->card, BUFFER, RW, &bed->iova, &ptr), 0);
 	bed->buf = ptr;
 	*state = bed;
@@ -59,11 +56,33 @@ static int teardown(void **state)
 	struct bed *bed = *state;
 
 	nvme_close(bed->nvme);
-	medio_card_close(bed->card);
-	medio_instance_free(bed->inst);
-	medio_loop_free(bed->loop);
+	card_bed_close(&bed->bed);
 	free(bed);
 	return 0;
+}
+
+static void set_quirks(void *arg)
+{
+	quirks = *(const struct quirks *)arg;
+}
+
+/* From now on the controller is like this. */
+static void lies(struct bed *bed, struct quirks how)
+{
+	card_bed_on_device(&bed->bed, set_quirks, &how);
+}
+
+static void get_seen(void *arg)
+{
+	*(struct seen *)arg = seen;
+}
+
+static struct seen saw(struct bed *bed)
+{
+	struct seen now;
+
+	card_bed_on_device(&bed->bed, get_seen, &now);
+	return now;
 }
 
 static void opens(struct bed *bed, const struct nvme_options *opts)
@@ -79,7 +98,17 @@ static void refused(struct bed *bed, const struct nvme_options *opts, int ret, c
 		nvme_open(bed->card, opts, &bed->nvme, bed->words, sizeof(bed->words)), ret);
 	if (!strstr(bed->words, words))
 		fail_msg("'%s' does not say '%s'", bed->words, words);
-	assert_int_equal(seen.cc & NVME_CC_EN, 0);
+	assert_int_equal(saw(bed).cc & NVME_CC_EN, 0);
+}
+
+/* Wait for n completions, which may come one by one. */
+static void gather(struct bed *bed, struct nvme_done *done, unsigned n)
+{
+	for (unsigned i = 0; i < n;) {
+		int got = nvme_poll(bed->nvme, 5000, done + i, n - i);
+		assert_true(got > 0);
+		i += (unsigned)got;
+	}
 }
 
 /* A command by itself: what came of it. */
@@ -119,7 +148,7 @@ static void identifies(void **state)
 	struct bed *bed = *state;
 	struct nvme_info info;
 
-	quirks.mdts = 5;
+	lies(bed, (struct quirks){ .mdts = 5 });
 	opens(bed, NULL);
 	nvme_get_info(bed->nvme, &info);
 	/* No orders for a terminal. */
@@ -162,7 +191,7 @@ static void copies_through_prps(void **state)
 			assert_int_equal(offsets[j] ? at[-1] : 0xee, 0xee);
 		}
 	}
-	assert_true(seen.lists > 20);
+	assert_true(saw(bed).lists > 20);
 }
 
 /* Three entries are full with two commands; a thousand go round more than 300 times. */
@@ -177,9 +206,9 @@ static void queues_wrap(void **state)
 		assert_int_equal(nvme_submit(bed->nvme, NVME_READ, i, 1, bed->iova, bed), 0);
 		assert_int_equal(nvme_submit(bed->nvme, NVME_READ, i, 1, bed->iova, bed), 0);
 		assert_int_equal(nvme_submit(bed->nvme, NVME_READ, i, 1, bed->iova, bed), -EAGAIN);
-		assert_int_equal(nvme_poll(bed->nvme, 5000, done, 4), 2);
+		gather(bed, done, 2);
 	}
-	assert_int_equal(seen.commands, 1000);
+	assert_int_equal(saw(bed).commands, 1000);
 	assert_int_equal(nvme_poll(bed->nvme, 0, done, 4), 0);
 }
 
@@ -189,7 +218,7 @@ static void completes_out_of_order(void **state)
 	struct nvme_done done[64];
 	char tags[64];
 
-	quirks.backwards = true;
+	lies(bed, (struct quirks){ .backwards = true });
 	opens(bed, NULL);
 	for (unsigned i = 0; i < 64; i++) {
 		memset(bed->buf, (int)i + 1, BLOCK);
@@ -200,8 +229,8 @@ static void completes_out_of_order(void **state)
 			nvme_submit(bed->nvme, NVME_READ, i, 1, bed->iova + i * BLOCK, &tags[i]),
 			0);
 	/* The last first; a small array takes them in parts. */
-	assert_int_equal(nvme_poll(bed->nvme, 5000, done, 10), 10);
-	assert_int_equal(nvme_poll(bed->nvme, 5000, done + 10, 54), 54);
+	gather(bed, done, 10);
+	gather(bed, done + 10, 54);
 	for (size_t i = 0; i < 64; i++) {
 		assert_ptr_equal(done[i].tag, &tags[63 - i]);
 		assert_int_equal(done[i].ret, 0);
@@ -214,8 +243,7 @@ static void errors_have_names(void **state)
 	struct bed *bed = *state;
 	char words[96];
 
-	quirks.fail_block = 77;
-	quirks.fail_status = 0x4281;
+	lies(bed, (struct quirks){ .fail_block = 77, .fail_status = 0x4281 });
 	opens(bed, NULL);
 	struct nvme_done done = one(bed, NVME_READ, 70, 16, bed->iova);
 	assert_int_equal(done.ret, -EIO);
@@ -224,9 +252,9 @@ static void errors_have_names(void **state)
 		words, "media error: unrecovered read error (2/81h, no use in trying again)");
 	/* A command failed, the disk did not. */
 	assert_int_equal(one(bed, NVME_READ, 78, 1, bed->iova).ret, 0);
-	quirks.fail_status = 0x20;
+	lies(bed, (struct quirks){ .fail_block = 77, .fail_status = 0x20 });
 	assert_int_equal(one(bed, NVME_WRITE, 77, 1, bed->iova).ret, -EROFS);
-	quirks.fail_status = 0x7c1;
+	lies(bed, (struct quirks){ .fail_block = 77, .fail_status = 0x7c1 });
 	done = one(bed, NVME_WRITE, 77, 1, bed->iova);
 	assert_int_equal(done.ret, -EIO);
 	nvme_status_words(done.status, words, sizeof(words));
@@ -252,35 +280,35 @@ static void breaks(struct bed *bed, int ret, const char *words)
 
 static void id_out_of_range(void **state)
 {
-	quirks.id_add = 300;
+	lies(*state, (struct quirks){ .id_add = 300 });
 	opens(*state, NULL);
 	breaks(*state, -EPROTO, "command 300 of queue 1, which is not under way");
 }
 
 static void id_not_under_way(void **state)
 {
-	quirks.id_add = 5;
+	lies(*state, (struct quirks){ .id_add = 5 });
 	opens(*state, NULL);
 	breaks(*state, -EPROTO, "command 5 of queue 1, which is not under way");
 }
 
 static void completed_twice(void **state)
 {
-	quirks.twice = true;
+	lies(*state, (struct quirks){ .twice = true });
 	opens(*state, NULL);
 	breaks(*state, -EPROTO, "which is not under way");
 }
 
 static void wrong_queue(void **state)
 {
-	quirks.queue_add = 1;
+	lies(*state, (struct quirks){ .queue_add = 1 });
 	opens(*state, NULL);
 	breaks(*state, -EPROTO, "a command of queue 2");
 }
 
 static void wrong_position(void **state)
 {
-	quirks.head_add = 70;
+	lies(*state, (struct quirks){ .head_add = 70 });
 	opens(*state, NULL);
 	breaks(*state, -EPROTO, "position 71, in queue 1 of 65 entries");
 }
@@ -289,7 +317,7 @@ static void removed_in_mid_transfer(void **state)
 {
 	struct bed *bed = *state;
 
-	quirks.gone_after = 3;
+	lies(bed, (struct quirks){ .gone_after = 3 });
 	opens(bed, NULL);
 	assert_int_equal(one(bed, NVME_READ, 0, 1, bed->iova).ret, 0);
 	assert_int_equal(one(bed, NVME_READ, 0, 1, bed->iova).ret, 0);
@@ -300,26 +328,26 @@ static void silence_ends(void **state)
 {
 	const struct nvme_options opts = { .irq = NVME_IRQ_BEST, .silent_ms = 10 };
 
-	quirks.silent = true;
+	lies(*state, (struct quirks){ .silent = true });
 	opens(*state, &opts);
 	breaks(*state, -ETIMEDOUT, "1 commands have been without an answer for 10 ms");
 }
 
 static void never_gets_ready(void **state)
 {
-	quirks.never_ready = true;
+	lies(*state, (struct quirks){ .never_ready = true });
 	refused(*state, NULL, -ETIMEDOUT, "did not get ready within 500 ms");
 }
 
 static void fatal_at_once(void **state)
 {
-	quirks.fatal = true;
+	lies(*state, (struct quirks){ .fatal = true });
 	refused(*state, NULL, -EIO, "fatal error (CSTS 0x2)");
 }
 
 static void gone_before(void **state)
 {
-	quirks.gone = true;
+	lies(*state, (struct quirks){ .gone = true });
 	refused(*state, NULL, -ENODEV, "gone");
 }
 
@@ -347,10 +375,10 @@ static void refuses_nonsense(void **state)
 	struct bed *bed = *state;
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		quirks = cases[i].quirks;
+		lies(bed, cases[i].quirks);
 		refused(bed, NULL, cases[i].ret, cases[i].words);
 	}
-	quirks = (struct quirks){ 0 };
+	lies(bed, (struct quirks){ 0 });
 	opens(bed, NULL);
 }
 
@@ -360,12 +388,12 @@ static void finds_namespaces(void **state)
 	struct nvme_options opts = { .irq = NVME_IRQ_NONE, .nsid = 2 };
 	struct nvme_info info;
 
-	quirks.nsid = 3;
+	lies(bed, (struct quirks){ .nsid = 3 });
 	refused(bed, &opts, -EINVAL, "namespace 2 is not active");
 	opts.nsid = 5;
 	refused(bed, &opts, -EINVAL, "no namespace 5: there are at most 4");
 	opts.nsid = 4;
-	quirks.names_wrong = true;
+	lies(bed, (struct quirks){ .nsid = 3, .names_wrong = true });
 	refused(bed, &opts, -EPROTO, "named 3");
 	opts.nsid = 0;
 	opens(bed, &opts);
@@ -382,13 +410,13 @@ static void shuts_down_in_order(void **state)
 	opens(bed, NULL);
 	assert_int_equal(one(bed, NVME_WRITE, 0, 1, bed->iova).ret, 0);
 	assert_int_equal(one(bed, NVME_FLUSH, 0, 0, 0).ret, 0);
-	assert_int_equal(seen.flushes, 1);
+	assert_int_equal(saw(bed).flushes, 1);
 	nvme_close(bed->nvme);
 	bed->nvme = NULL;
-	assert_int_equal(seen.deleted, 2);
-	assert_int_equal(seen.shutdowns, 1);
-	assert_false(seen.early);
-	assert_int_equal(seen.cc & NVME_CC_EN, 0);
+	assert_int_equal(saw(bed).deleted, 2);
+	assert_int_equal(saw(bed).shutdowns, 1);
+	assert_false(saw(bed).early);
+	assert_int_equal(saw(bed).cc & NVME_CC_EN, 0);
 	/* Only the test's own is left. */
 	medio_card_get_dma_info(bed->card, &dma);
 	assert_int_equal(dma.num_maps, 1);
@@ -403,7 +431,7 @@ static void every_interrupt_works(void **state)
 		NVME_IRQ_NONE };
 	struct bed *bed = *state;
 
-	quirks.later = true;
+	lies(bed, (struct quirks){ .later = true });
 	for (unsigned i = 0; i < 4; i++) {
 		const struct nvme_options opts = { .irq = kinds[i] };
 		struct nvme_info info;
@@ -412,8 +440,8 @@ static void every_interrupt_works(void **state)
 		assert_int_equal(info.irq, kinds[i]);
 		for (unsigned j = 0; j < 100; j++)
 			assert_int_equal(one(bed, NVME_READ, j, 1, bed->iova).ret, 0);
-		/* One each: none was slept through, none shared. */
-		assert_int_equal(nvme_interrupts(bed->nvme) >= 100, kinds[i] >= 0);
+		/* What was not slept through may have been seen before it was told of. */
+		assert_int_equal(nvme_interrupts(bed->nvme) > 0, kinds[i] >= 0);
 		nvme_close(bed->nvme);
 		bed->nvme = NULL;
 	}
@@ -427,8 +455,7 @@ static void refuses_bad_commands(void **state)
 	refused(bed, &opts, -EINVAL, "a depth of 65");
 	opts = (struct nvme_options){ .irq = 7 };
 	refused(bed, &opts, -EINVAL, "no kind 7");
-	quirks.mqes = 2;
-	quirks.mdts = 1;
+	lies(bed, (struct quirks){ .mqes = 2, .mdts = 1 });
 	opens(bed, NULL);
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, 0, 0, bed->iova, bed), -EINVAL);
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, 0, 17, bed->iova, bed), -EINVAL);
@@ -436,13 +463,13 @@ static void refuses_bad_commands(void **state)
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, BLOCKS, 1, bed->iova, bed), -ERANGE);
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, BLOCKS - 1, 2, bed->iova, bed), -ERANGE);
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, UINT64_MAX, 2, bed->iova, bed), -ERANGE);
-	assert_int_equal(seen.commands, 0);
+	assert_int_equal(saw(bed).commands, 0);
 	/* A queue of two entries holds one. */
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, 0, 16, bed->iova, bed), 0);
 	assert_int_equal(nvme_submit(bed->nvme, NVME_READ, 0, 16, bed->iova, bed), -EAGAIN);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) CARD_BED_TEST(name, setup, teardown)
 
 int main(void)
 {
