@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "drive/calls.h"
 #include "drive/backend.h"
+#include "drive/calls.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/nearest.h"

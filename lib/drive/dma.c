@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "drive/calls.h"
 #include "drive/backend.h"
+#include "drive/calls.h"
 #include "util/cleanup.h"
 
 #define PAGE_MASK UINT64_C(4095)

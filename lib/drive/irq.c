@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include "drive/calls.h"
 #include "drive/backend.h"
+#include "drive/calls.h"
 #include "util/cleanup.h"
 #include "util/loop.h"
 

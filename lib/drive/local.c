@@ -13,6 +13,7 @@
 #include "device/irq.h"
 #include "device/migration.h"
 #include "drive/backend.h"
+#include "drive/calls.h"
 #include "iommu/iommu.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -150,6 +151,7 @@ static int attach(struct medio_card *card, struct local *local, struct medio_err
 		let_go(local);
 		return medio_error_set(err, -ret, "the instance has a client already");
 	}
+	medio_calls_say(0, "attach to an instance in this process");
 	local->attached = true;
 	local->card = card;
 	card->backend_state = local;
@@ -380,8 +382,11 @@ static int local_read(
 	struct local *local = card->backend_state;
 
 	begin(local, buf, count);
-	return finish(local, medio_instance_read(local->inst, region, offset, buf, count), "read",
-		region, offset);
+	int ret = finish(local, medio_instance_read(local->inst, region, offset, buf, count),
+		"read", region, offset);
+	if (medio_calls_watched())
+		medio_calls_access("the device's read()", region, offset, buf, count, ret);
+	return ret;
 }
 
 static int local_write(
@@ -390,8 +395,11 @@ static int local_write(
 	struct local *local = card->backend_state;
 
 	begin(local, NULL, 0);
-	return finish(local, medio_instance_write(local->inst, region, offset, buf, count), "write",
-		region, offset);
+	int ret = finish(local, medio_instance_write(local->inst, region, offset, buf, count),
+		"write", region, offset);
+	if (medio_calls_watched())
+		medio_calls_access("the device's write()", region, offset, buf, count, ret);
+	return ret;
 }
 
 /* ---- Memory ------------------------------------------------------------------------------------ */
@@ -415,6 +423,8 @@ static int local_dma_map(struct medio_card *card, const struct medio_card_mappin
 	if (ret)
 		fail(local, ret, "%s", err ? medio_error_text(err) : strerror(-ret));
 	medio_error_free(err);
+	medio_calls_say(ret, "the device's view of memory: iova 0x%llx, 0x%llx bytes, added",
+		(unsigned long long)mapping->iova, (unsigned long long)mapping->size);
 	return ret;
 }
 
@@ -427,6 +437,8 @@ static int local_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size
 		return ret;
 	ret = medio_instance_dma_unmap(local->inst, iova, size, false, NULL);
 	medio_instance_resume(local->inst);
+	medio_calls_say(ret, "the device's view of memory: iova 0x%llx, 0x%llx bytes, taken away",
+		(unsigned long long)iova, (unsigned long long)size);
 	return ret ? fail(local, ret, "unmapping: %s", strerror(-ret)) : 0;
 }
 
@@ -480,6 +492,8 @@ static int local_irq_set(struct medio_card *card, unsigned index, uint32_t flags
 		ret = medio_irq_disable(local->inst, index);
 	else
 		ret = medio_irq_set_none(local->inst, index, action_of(flags), start, count);
+	medio_calls_say(ret, "the device's interrupts of kind %u: %s", index,
+		flags & MEDIO_CARD_IRQ_EVENTFD ? "eventfds" : "no data");
 	return ret ? fail(local, ret, "interrupt %u: %s", index, strerror(-ret)) : 0;
 }
 

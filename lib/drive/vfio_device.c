@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drive/calls.h"
 #include "drive/vfio_caps.h"
 #include "util/cleanup.h"
 #include "util/uuid.h"
@@ -245,6 +246,9 @@ int medio_vfio_device_read(
 			return access_failed(card, n ? -errno : -EIO, "read", region, offset);
 		if (n < 0)
 			continue;
+		if (medio_calls_watched())
+			medio_calls_access("pread", region, offset + (size_t)(p - (uint8_t *)buf),
+				p, (size_t)n, 0);
 		p += n;
 		at += (size_t)n;
 		count -= (size_t)n;
@@ -265,6 +269,9 @@ int medio_vfio_device_write(
 			return access_failed(card, n ? -errno : -EIO, "write", region, offset);
 		if (n < 0)
 			continue;
+		if (medio_calls_watched())
+			medio_calls_access("pwrite", region,
+				offset + (size_t)(p - (const uint8_t *)buf), p, (size_t)n, 0);
 		p += n;
 		at += (size_t)n;
 		count -= (size_t)n;

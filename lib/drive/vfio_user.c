@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "drive/calls.h"
 #include "drive/vfio_user_socket.h"
 #include "proto/version.h"
 #include "util/cleanup.h"
@@ -115,6 +116,7 @@ int medio_vu_client_connect(const char *path, const struct medio_vu_client_optio
 	ret = medio_vu_client_new(medio_steal_fd(fd), opts, out);
 	if (ret)
 		return medio_error_set(err, -ret, "%s: %s", path, strerror(-ret));
+	medio_calls_say(0, "socket and connect %s", path);
 	return 0;
 }
 
@@ -293,11 +295,15 @@ int medio_vu_client_call(struct medio_vu_client *client, const struct medio_vu_c
 	if (!ret)
 		ret = await(client, &header, deadline, reply);
 	client->plain = false;
-	if (ret) {
+	if (ret)
 		client->dead = true;
-		return ret;
-	}
-	return check_reply(client, &header, &reply->header);
+	else
+		ret = check_reply(client, &header, &reply->header);
+	if (medio_calls_watched())
+		medio_calls_say(ret, "message %s, %u bytes%s, and its answer, %u bytes%s",
+			medio_vu_cmd_name(call->cmd), header.size, call->nfds ? " and files" : "",
+			ret ? 0 : reply->header.size, !ret && reply->nfds ? " and files" : "");
+	return ret;
 }
 
 static void append(struct medio_vu_client *client, const void *bytes, size_t size)
