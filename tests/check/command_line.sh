@@ -65,6 +65,9 @@ expect 1 '/nowhere: ' lspci -- /nowhere
 expect 1 './-v: ' lspci -- ./-v
 expect 1 '/nowhere: ' console -p5 -e^A --linger=0x10 /nowhere
 expect 1 'no PCI device 7fff:1f:1f.7' lspci vfio:7fff:1f:1f.7
+expect 1 'no PCI device 7fff:1f:1f.7' steps vfio:7fff:1f:1f.7
+expect 0 'config+0x0: 0x32534348' steps local:mtty-2
+expect 0 '"step":"Open it","call":"attach ' steps --json local:mtty-2
 expect 1 'no such kind of device' lspci nonsense
 expect 1 '/nowhere: ' io --write 4K --count 1M --yes-overwrite /nowhere
 expect 1 'no disk that there is a driver for' io local:mtty-2
