@@ -69,9 +69,12 @@ int nvme_queue_kick(struct nvme *nvme, struct nvme_queue *queue)
 		queue->num_slots)
 		nvme->heard_ms = nvme_now_ms(); /* it owed nothing until now */
 	int ret = ring(nvme, 2 * queue->id, queue->tail);
-	if (!ret)
-		queue->rung = queue->tail;
-	return ret;
+	if (ret)
+		return ret;
+	queue->rung = queue->tail;
+	/* Who only looks at memory, without sleeping, would wait for what has not been sent. */
+	ret = medio_card_flush(nvme->card);
+	return ret ? nvme_card_failed(nvme, ret, "doorbell") : 0;
 }
 
 /* One completion, if there is a new one: 1, 0 or -EPROTO. */

@@ -30,14 +30,18 @@ struct model {
 	struct medio_timer *timer;
 };
 
-static void put_level(struct medio_dev *dev)
+static bool pending(const struct model *m)
 {
-	struct model *m = medio_priv(dev);
-	bool level = false;
+	bool any = false;
 
 	for (unsigned i = 0; i < 2; i++)
-		level |= m->queues[i].has_cq && m->queues[i].cq_head != m->queues[i].cq_tail;
-	medio_irq_set(dev, 0, level);
+		any |= m->queues[i].has_cq && m->queues[i].cq_head != m->queues[i].cq_tail;
+	return any;
+}
+
+static void put_level(struct medio_dev *dev)
+{
+	medio_irq_set(dev, 0, pending(medio_priv(dev)));
 }
 
 static void complete_one(struct medio_dev *dev, unsigned id, const struct nvme_command *c,
@@ -46,6 +50,7 @@ static void complete_one(struct medio_dev *dev, unsigned id, const struct nvme_c
 	struct model *m = medio_priv(dev);
 	struct queue *q = &m->queues[id];
 	unsigned add = id ? 1 : 0;
+	bool more = pending(m);
 	uint32_t dw[4] = { result, 0,
 		((id + add * quirks.queue_add) << 16) |
 			((q->sq_head + add * quirks.head_add) & 0xffff),
@@ -62,6 +67,10 @@ static void complete_one(struct medio_dev *dev, unsigned id, const struct nvme_c
 	}
 	/* A completion that nobody has taken is never overwritten. */
 	card_bed_must(q->cq_tail != q->cq_head);
+	put_level(dev);
+	/* A message for each, since the driver may have looked before this one came. */
+	if (more)
+		medio_irq_pulse(dev, 0);
 }
 
 static void complete(struct medio_dev *dev, unsigned id, const struct nvme_command *c,
@@ -70,7 +79,6 @@ static void complete(struct medio_dev *dev, unsigned id, const struct nvme_comma
 	complete_one(dev, id, c, status, result);
 	if (id && quirks.twice)
 		complete_one(dev, id, c, status, result);
-	put_level(dev);
 }
 
 static void identify(struct medio_dev *dev, const struct nvme_command *c)
