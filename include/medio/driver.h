@@ -15,7 +15,10 @@
  *
  *     vfio-user:/path   a vfio-user server's socket; a path with a '/' in it means the same
  *     local:TYPE[,name=value…]  a device in this process, see <medio/local.h>
- *     vfio:0000:01:00.0 a PCI device bound to vfio-pci, by its IOMMU group
+ *     vfio:0000:01:00.0 a PCI device bound to vfio-pci, by its IOMMU group. Where VFIO has been told to do
+ *                       without an IOMMU (its parameter enable_unsafe_noiommu_mode): as root, with
+ *                       interrupts of all kinds, DMA as with uio. Nothing then keeps the device, nor a
+ *                       mistake of its driver, from any of the machine's memory
  *     vfio:UUID         a mediated device of the kernel's
  *     iommufd:0000:01:00.0, iommufd:UUID  the same by the device's own file and /dev/iommu
  *     uio:uio0, uio:0000:01:00.0  a PCI device bound to uio_pci_generic: INTx only, and DMA only
@@ -264,8 +267,8 @@ MEDIO_API int medio_card_dma_alloc(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void **out);
 /*
  * The same where the library finds an iova that every device of the container reaches, and says which.
- * -ENOSPC: also, no addresses are free. Without an IOMMU (uio) these are the only calls that work, on
- * huge pages.
+ * -ENOSPC: also, no addresses are free. Without an IOMMU (uio, and vfio in that mode) these are
+ * the only calls that work, on huge pages.
  */
 MEDIO_API int medio_card_dma_map_any(
 	struct medio_card *card, uint64_t size, unsigned prot, void *ptr, uint64_t *iova);

@@ -39,7 +39,7 @@ struct medio_container {
 	struct medio_dma_limits limits;
 	uint64_t next; /* where the search for a free iova goes on */
 	/* What the kernel's backends share here; each counts its users. */
-	struct medio_vfio_container *vfio;
+	struct medio_vfio_container *vfio, *vfio_noiommu;
 	struct medio_iommufd *iommufd;
 };
 

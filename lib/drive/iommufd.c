@@ -90,7 +90,7 @@ static int open_failed(struct medio_card *card, const char *path, int ret)
 
 static int open_cdev(struct medio_card *card, struct medio_vfio_device *device)
 {
-	char name[32], path[64];
+	char name[32], path[64], group[16];
 	int ret = medio_kernel_find(
 		card->kernel, name, sizeof(name), "vfio", "/sys/%s/vfio-dev", device->folder);
 
@@ -100,6 +100,13 @@ static int open_cdev(struct medio_card *card, struct medio_vfio_device *device)
 			device->name);
 	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", name);
 	ret = medio_kernel_open(card->kernel, O_RDWR, "%s", path);
+	if (ret == -ENOENT &&
+		!medio_kernel_link(card->kernel, group, sizeof(group), "/sys/%s/iommu_group",
+			device->folder) &&
+		medio_kernel_noiommu(card->kernel, group))
+		return medio_card_say(card, ENOTSUP,
+			"%s has no IOMMU, and iommufd takes no such device: use vfio:%s",
+			device->name, device->name);
 	if (ret == -ENOENT)
 		return medio_card_say(card, ENOTSUP,
 			"there is no %s: the kernel is built without CONFIG_VFIO_DEVICE_CDEV; use vfio:%s",

@@ -166,6 +166,15 @@ unsigned medio_kernel_strangers(
 	return count;
 }
 
+bool medio_kernel_noiommu(const struct medio_kernel *kernel, const char *group)
+{
+	char name[32];
+
+	return !medio_kernel_read(
+		       kernel, name, sizeof(name), "/sys/kernel/iommu_groups/%s/name", group) &&
+	       !strcmp(name, "vfio-noiommu");
+}
+
 static bool hex_digits(const char **text, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++, (*text)++)

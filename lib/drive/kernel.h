@@ -41,6 +41,9 @@ int medio_kernel_find(const struct medio_kernel *kernel, char *buf, size_t size,
 unsigned medio_kernel_strangers(
 	const struct medio_kernel *kernel, const char *group, char *buf, size_t size);
 
+/* Has VFIO made this group up, for a device that no IOMMU stands before? */
+bool medio_kernel_noiommu(const struct medio_kernel *kernel, const char *group);
+
 /*
  * Is text a PCI address as sysfs has it, "0000:01:00.0"? Nothing else may come into a path. An
  * address without a domain gets 0000: full has room for MEDIO_BDF_TEXT bytes.

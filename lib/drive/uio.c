@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "drive/physical.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -490,13 +491,42 @@ static int uio_process(struct medio_card *card)
 	return more != 0;
 }
 
-/* ---- The rest ---------------------------------------------------------------------------------- */
+/* ---- DMA --------------------------------------------------------------------------------------- */
 
-static void uio_dma_limits(struct medio_card *card, struct medio_dma_limits *out)
+/* Does an IOMMU stand between the device and memory, with a table of the kernel's? */
+static int check_translation(struct medio_card *card)
 {
-	(void)card;
-	out->physical = true;
+	const struct medio_uio *uio = card->backend_state;
+	char group[16], type[32] = "";
+
+	if (medio_kernel_link(card->kernel, group, sizeof(group),
+		    "/sys/bus/pci/devices/%s/iommu_group", uio->device))
+		return 0;
+	if (!medio_kernel_read(
+		    card->kernel, type, sizeof(type), "/sys/kernel/iommu_groups/%s/type", group) &&
+		!strcmp(type, "identity"))
+		return 0;
+	return medio_card_say(card, ENOTSUP,
+		"%s is behind an IOMMU that translates (%s), and UIO cannot map memory there: bind it to "
+		"vfio-pci and use vfio:%s, or boot with iommu=pt",
+		uio->device, *type ? type : "of unknown type", uio->device);
 }
+
+static int uio_dma_place(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova)
+{
+	int ret = check_translation(card);
+
+	return ret ? ret : medio_physical_place(card, ptr, size, iova);
+}
+
+static int uio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping)
+{
+	int ret = check_translation(card);
+
+	return ret ? ret : medio_physical_map(card, mapping);
+}
+
+/* ---- The rest ---------------------------------------------------------------------------------- */
 
 static int uio_reset(struct medio_card *card)
 {
@@ -517,10 +547,10 @@ const struct medio_backend medio_backend_uio = {
 	.irq = uio_irq,
 	.read = uio_read,
 	.write = uio_write,
-	.dma_map = medio_uio_dma_map,
-	.dma_unmap = medio_uio_dma_unmap,
-	.dma_limits = uio_dma_limits,
-	.dma_place = medio_uio_dma_place,
+	.dma_map = uio_dma_map,
+	.dma_unmap = medio_physical_unmap,
+	.dma_limits = medio_physical_limits,
+	.dma_place = uio_dma_place,
 	.irq_set = uio_irq_set,
 	.reset = uio_reset,
 	.fd = uio_fd,

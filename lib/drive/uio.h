@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A PCI device through UIO: what the files of the backend share. Its table is in uio.c. */
+/* A PCI device through UIO: the state of the backend, whose table is in uio.c. */
 #ifndef MEDIO_DRIVE_UIO_H
 #define MEDIO_DRIVE_UIO_H
 
@@ -26,10 +26,5 @@ struct medio_uio {
 	int event;    /* -1: nobody */
 	bool control; /* the driver takes 0 and 1 written to its file; uio_pci_generic does not */
 };
-
-/* As the operation of struct medio_backend: where memory is for a device without an IOMMU. */
-int medio_uio_dma_place(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova);
-int medio_uio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping);
-int medio_uio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size);
 
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "drive/physical.h"
 #include "drive/vfio_container.h"
 #include "drive/vfio_device.h"
 #include "util/cleanup.h"
@@ -18,22 +19,18 @@ struct vfio {
 	struct medio_vfio_group *group;
 };
 
+static const struct medio_backend backend_noiommu;
+
 static int find_group(struct medio_card *card, const struct vfio *vfio, char *number, size_t size)
 {
 	const struct medio_vfio_device *device = &vfio->device;
-	char name[32];
 
 	if (medio_kernel_link(card->kernel, number, size, "/sys/%s/iommu_group", device->folder))
 		return medio_card_say(card, ENOTSUP,
 			"%s has no IOMMU group: the IOMMU is off (firmware, or the kernel parameters "
-			"intel_iommu=on, amd_iommu=on), or does not cover it",
+			"intel_iommu=on, amd_iommu=on), or does not cover it; VFIO can do without one, "
+			"unsafely (its parameter enable_unsafe_noiommu_mode)",
 			device->name);
-	if (!medio_kernel_read(
-		    card->kernel, name, sizeof(name), "/sys/kernel/iommu_groups/%s/name", number) &&
-		!strcmp(name, "vfio-noiommu"))
-		return medio_card_say(card, ENOTSUP,
-			"%s is in VFIO's no-IOMMU mode, which is not driven; uio:%s is, in the same way",
-			device->name, device->name);
 	return 0;
 }
 
@@ -63,9 +60,12 @@ static int open_device(
 	ret = find_group(card, vfio, number, sizeof(number));
 	if (ret)
 		return ret;
-	ret = medio_vfio_group_get(card, number, &vfio->group);
+	bool noiommu = medio_kernel_noiommu(card->kernel, number);
+	ret = medio_vfio_group_get(card, number, noiommu, &vfio->group);
 	if (ret)
 		return ret;
+	if (noiommu)
+		card->backend = &backend_noiommu;
 	snprintf(name, sizeof(name), "%s%s%s", vfio->device.name,
 		opts->vf_token ? " vf_token=" : "", opts->vf_token ? opts->vf_token : "");
 	ret = card->kernel->ioctl(vfio->group->fd, VFIO_GROUP_GET_DEVICE_FD, name);
@@ -74,7 +74,7 @@ static int open_device(
 	vfio->device.fd = ret;
 	/* The kernel gives it without. */
 	fcntl(ret, F_SETFD, FD_CLOEXEC);
-	card->domain = card->container->vfio;
+	card->domain = noiommu ? NULL : vfio->group->container;
 	return medio_vfio_device_init(card);
 }
 
@@ -120,6 +120,26 @@ const struct medio_backend medio_backend_vfio = {
 	.dma_map = medio_vfio_dma_map,
 	.dma_unmap = medio_vfio_dma_unmap,
 	.dma_limits = medio_vfio_dma_limits,
+	.irq_set = medio_vfio_device_irq_set,
+	.reset = medio_vfio_device_reset,
+	.feature = medio_vfio_device_feature,
+	.mig_read = medio_vfio_device_mig_read,
+	.mig_write = medio_vfio_device_mig_write,
+};
+
+/* The same without an IOMMU: the kernel maps nothing, the device puts out physical addresses. */
+static const struct medio_backend backend_noiommu = {
+	.scheme = "vfio",
+	.open = vfio_open,
+	.close = vfio_close,
+	.region = medio_vfio_device_region,
+	.irq = medio_vfio_device_irq,
+	.read = medio_vfio_device_read,
+	.write = medio_vfio_device_write,
+	.dma_map = medio_physical_map,
+	.dma_unmap = medio_physical_unmap,
+	.dma_limits = medio_physical_limits,
+	.dma_place = medio_physical_place,
 	.irq_set = medio_vfio_device_irq_set,
 	.reset = medio_vfio_device_reset,
 	.feature = medio_vfio_device_feature,

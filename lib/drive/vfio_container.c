@@ -24,7 +24,27 @@ static int ask(const struct medio_card *card, int fd, unsigned long request, voi
 
 /* ---- The container ----------------------------------------------------------------------------- */
 
-static int container_open(struct medio_card *card, struct medio_vfio_container **out)
+/* Where the container of this kind is kept. */
+static struct medio_vfio_container **slot(struct medio_card *card, bool noiommu)
+{
+	return noiommu ? &card->container->vfio_noiommu : &card->container->vfio;
+}
+
+static int check_model(struct medio_card *card, int fd, bool noiommu)
+{
+	uintptr_t model = noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
+
+	/* The argument is a number, not a pointer. */
+	if (ask(card, fd, VFIO_CHECK_EXTENSION, (void *)model) > 0)
+		return 0;
+	return medio_card_say(card, ENOTSUP,
+		noiommu ? "VFIO's no-IOMMU mode is switched off; if the device may reach all memory: "
+			  "echo Y > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+			: "the kernel's VFIO has no IOMMU of type 1, version 2: `modprobe "
+			  "vfio_iommu_type1` loads it");
+}
+
+static int container_open(struct medio_card *card, bool noiommu, struct medio_vfio_container **out)
 {
 	_cleanup_close_ int fd = medio_kernel_open(card->kernel, O_RDWR, "/dev/vfio/vfio");
 
@@ -38,44 +58,48 @@ static int container_open(struct medio_card *card, struct medio_vfio_container *
 		return medio_card_say(card, ENOTSUP,
 			"the kernel's VFIO has version %d of its interface, known is %d", ret,
 			VFIO_API_VERSION);
-	/* The argument is a number, not a pointer. */
-	ret = ask(card, fd, VFIO_CHECK_EXTENSION, (void *)VFIO_TYPE1v2_IOMMU);
-	if (ret <= 0)
-		return medio_card_say(card, ENOTSUP,
-			"the kernel's VFIO has no IOMMU of type 1, version 2: `modprobe vfio_iommu_type1` "
-			"loads it");
+	/* An empty container is one with an IOMMU, and knows nothing of the other kind. */
+	ret = noiommu ? 0 : check_model(card, fd, false);
+	if (ret)
+		return ret;
 	struct medio_vfio_container *container = calloc(1, sizeof(*container));
 	if (!container)
 		return medio_card_say(card, ENOMEM, "out of memory");
 	container->fd = medio_steal_fd(fd);
+	container->noiommu = noiommu;
 	medio_list_init(&container->groups);
 	*out = container;
 	return 0;
 }
 
 /* Gone with its last group. */
-static void container_put(struct medio_card *card)
+static void container_put(struct medio_card *card, struct medio_vfio_container *container)
 {
-	struct medio_vfio_container *container = card->container->vfio;
-
 	if (!medio_list_empty(&container->groups))
 		return;
-	card->container->vfio = NULL;
+	*slot(card, container->noiommu) = NULL;
 	close(container->fd);
 	free(container);
 }
 
 /* ---- Groups ------------------------------------------------------------------------------------ */
 
-static int open_failed(struct medio_card *card, const char *number, int ret)
+static int open_failed(struct medio_card *card, const char *number, bool noiommu, int ret)
 {
+	const char *prefix = noiommu ? "noiommu-" : "";
+
 	switch (ret) {
 	case -ENOENT:
 		return medio_card_say(card, ENOENT,
-			"there is no /dev/vfio/%s: no device of IOMMU group %s is bound to vfio-pci",
-			number, number);
+			"there is no /dev/vfio/%s%s: no device of IOMMU group %s is bound to vfio-pci",
+			prefix, number, number);
 	case -EACCES:
 	case -EPERM:
+		if (noiommu)
+			return medio_card_say(card, EACCES,
+				"/dev/vfio/noiommu-%s: only root may open it (CAP_SYS_RAWIO): without an IOMMU "
+				"the device reaches all memory",
+				number);
 		return medio_card_say(card, EACCES,
 			"/dev/vfio/%s: this user may not open it; root can give it away: chown USER "
 			"/dev/vfio/%s",
@@ -86,7 +110,8 @@ static int open_failed(struct medio_card *card, const char *number, int ret)
 			"that is not in the same container",
 			number);
 	default:
-		return medio_card_say(card, -ret, "/dev/vfio/%s: %s", number, strerror(-ret));
+		return medio_card_say(
+			card, -ret, "/dev/vfio/%s%s: %s", prefix, number, strerror(-ret));
 	}
 }
 
@@ -112,10 +137,16 @@ static int check_viable(struct medio_card *card, int fd, const char *number)
 		number, who, count == 1 ? "is" : "are", count == 1 ? "it" : "them");
 }
 
-static int attach_failed(struct medio_card *card, const char *number, const char *call, int ret)
+static int attach_failed(struct medio_card *card, const struct medio_vfio_container *container,
+	const char *number, const char *call, int ret)
 {
 	switch (ret) {
 	case -EPERM:
+		if (container->noiommu)
+			return medio_card_say(card, EACCES,
+				"IOMMU group %s: only root may drive a device without an IOMMU "
+				"(CAP_SYS_RAWIO)",
+				number);
 		return medio_card_say(card, EPERM,
 			"IOMMU group %s: the IOMMU does not remap interrupts, so the device could send "
 			"any; switch it on in the firmware (QEMU: intel-iommu,intremap=on) or, if the device is "
@@ -143,12 +174,16 @@ static int group_attach(
 	/* To a container that is ready this attaches the group's devices at once. */
 	ret = ask(card, fd, VFIO_GROUP_SET_CONTAINER, &container->fd);
 	if (ret < 0)
-		return attach_failed(card, number, "SET_CONTAINER", ret);
+		return attach_failed(card, container, number, "SET_CONTAINER", ret);
 	if (container->ready)
 		return 0;
-	ret = ask(card, container->fd, VFIO_SET_IOMMU, (void *)VFIO_TYPE1v2_IOMMU);
+	ret = container->noiommu ? check_model(card, container->fd, true) : 0;
+	if (ret)
+		return ret;
+	uintptr_t model = container->noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
+	ret = ask(card, container->fd, VFIO_SET_IOMMU, (void *)model);
 	if (ret < 0)
-		return attach_failed(card, number, "SET_IOMMU", ret);
+		return attach_failed(card, container, number, "SET_IOMMU", ret);
 	container->ready = true;
 	return 0;
 }
@@ -156,10 +191,11 @@ static int group_attach(
 static int group_open(struct medio_card *card, struct medio_vfio_container *container,
 	const char *number, struct medio_vfio_group **out)
 {
-	_cleanup_close_ int fd = medio_kernel_open(card->kernel, O_RDWR, "/dev/vfio/%s", number);
+	_cleanup_close_ int fd = medio_kernel_open(card->kernel, O_RDWR, "/dev/vfio/%s%s",
+		container->noiommu ? "noiommu-" : "", number);
 
 	if (fd < 0)
-		return open_failed(card, number, fd);
+		return open_failed(card, number, container->noiommu, fd);
 	int ret = group_attach(card, container, fd, number);
 	if (ret)
 		return ret;
@@ -168,21 +204,23 @@ static int group_open(struct medio_card *card, struct medio_vfio_container *cont
 		return medio_card_say(card, ENOMEM, "out of memory");
 	snprintf(group->number, sizeof(group->number), "%s", number);
 	group->fd = medio_steal_fd(fd);
+	group->container = container;
 	medio_list_append(&container->groups, &group->link);
 	*out = group;
 	return 0;
 }
 
-int medio_vfio_group_get(struct medio_card *card, const char *number, struct medio_vfio_group **out)
+int medio_vfio_group_get(
+	struct medio_card *card, const char *number, bool noiommu, struct medio_vfio_group **out)
 {
-	struct medio_vfio_container *container = card->container->vfio;
+	struct medio_vfio_container *container = *slot(card, noiommu);
 	int ret = 0;
 
 	if (!container) {
-		ret = container_open(card, &container);
+		ret = container_open(card, noiommu, &container);
 		if (ret || !container)
 			return ret;
-		card->container->vfio = container;
+		*slot(card, noiommu) = container;
 	}
 	medio_list_for_each (item, &container->groups) {
 		struct medio_vfio_group *group = medio_container_of(
@@ -195,7 +233,7 @@ int medio_vfio_group_get(struct medio_card *card, const char *number, struct med
 	}
 	ret = group_open(card, container, number, out);
 	if (ret)
-		container_put(card);
+		container_put(card, container);
 	else
 		(*out)->users = 1;
 	return ret;
@@ -207,8 +245,8 @@ void medio_vfio_group_put(struct medio_card *card, struct medio_vfio_group *grou
 		return;
 	medio_list_remove(&group->link);
 	close(group->fd);
+	container_put(card, group->container);
 	free(group);
-	container_put(card);
 }
 
 /* ---- DMA --------------------------------------------------------------------------------------- */

@@ -2,8 +2,9 @@
 /*
  * The kernel's container and its groups (Documentation/driver-api/vfio.rst, "Groups, Devices, and
  * IOMMUs"): a group is opened, put into the container, and the first one decides the container's IOMMU
- * model, type1 version 2 here. One struct medio_container has at most one; all of its cards by VFIO
- * groups are in it, and cards of one group share the group's file.
+ * model: type1 version 2, or, for the groups that VFIO makes up for devices without an IOMMU, none at
+ * all. The kernel does not mix the two, so one struct medio_container has at most one of each; all of
+ * its cards by VFIO groups are in them, and cards of one group share the group's file.
  */
 #ifndef MEDIO_DRIVE_VFIO_CONTAINER_H
 #define MEDIO_DRIVE_VFIO_CONTAINER_H
@@ -12,24 +13,27 @@
 
 struct medio_vfio_container {
 	int fd;
-	bool ready; /* SET_IOMMU is done */
+	bool noiommu; /* of devices without an IOMMU: it maps nothing */
+	bool ready;   /* SET_IOMMU is done */
 	struct medio_list groups;
 };
 
 struct medio_vfio_group {
 	struct medio_list link;
+	struct medio_vfio_container *container;
 	char number[16];
 	int fd;
 	unsigned users; /* cards */
 };
 
 /*
- * Have the group of this number ("5") in the kernel's container of card's. Words are the card's.
+ * Have the group of this number ("5") in the kernel's container of card's. noiommu: the group was made
+ * up for a device without an IOMMU. Words are the card's.
  * -ENODEV: no VFIO in this kernel; -ENOENT: no such group; -EACCES; -EBUSY: it is open elsewhere;
  * -EPERM: not viable, or interrupts are not remapped; -ENOTSUP: no type1 version 2.
  */
 int medio_vfio_group_get(
-	struct medio_card *card, const char *number, struct medio_vfio_group **out);
+	struct medio_card *card, const char *number, bool noiommu, struct medio_vfio_group **out);
 /* When the card's device is closed. */
 void medio_vfio_group_put(struct medio_card *card, struct medio_vfio_group *group);
 

@@ -204,6 +204,8 @@ static void each_refusal_says_what_to_do(void **state)
 	machine_link("/sys/kernel/iommu_groups/5/devices/0000:01:00.1/driver", "../drivers/nvme");
 	refuses("ATTACH", EINVAL, -EPERM, "0000:01:00.1 (driver nvme)");
 	refuses("BIND", EPERM, -EPERM, "0000:01:00.1 (driver nvme)");
+	machine_file("/sys/kernel/iommu_groups/5/name", "vfio-noiommu\n");
+	refuses("open device", ENOENT, -ENOTSUP, "use vfio:0000:01:00.0");
 	machine_remove(FOLDER "vfio-dev/vfio3/dev");
 	char folder[PATH_MAX];
 	machine_path(folder, FOLDER "vfio-dev/vfio3");

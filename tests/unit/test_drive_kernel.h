@@ -44,6 +44,18 @@ static void machine_link(const char *path, const char *target)
 	assert_int_equal(symlink(target, full), 0);
 }
 
+/* The index-th number of 8 bytes in a file. */
+static inline void machine_number(const char *path, uint64_t index, uint64_t value)
+{
+	char full[PATH_MAX];
+
+	machine_path(full, path);
+	int fd = open(full, O_WRONLY | O_CREAT, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, &value, 8, (off_t)(index * 8)), 8);
+	close(fd);
+}
+
 static inline void machine_remove(const char *path)
 {
 	char full[PATH_MAX];

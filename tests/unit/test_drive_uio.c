@@ -226,16 +226,6 @@ static void interrupts_are_counted_also_those_that_were_missed(void **state)
 
 static const char pagemap[] = "/proc/self/pagemap", kpageflags[] = "/proc/kpageflags";
 
-static void entry(const char *path, uint64_t index, uint64_t value)
-{
-	char full[PATH_MAX];
-
-	machine_path(full, path);
-	int fd = open(full, O_WRONLY | O_CREAT, 0600);
-	assert_int_equal(pwrite(fd, &value, 8, (off_t)(index * 8)), 8);
-	close(fd);
-}
-
 static void dma_says_why_there_is_none(void **state)
 {
 	static uint8_t memory[8192] __attribute__((aligned(4096)));
@@ -254,20 +244,20 @@ static void dma_says_why_there_is_none(void **state)
 	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), -ENOTSUP);
 	assert_non_null(strstr(medio_card_last_error(card), "CAP_SYS_ADMIN"));
 	/* Hidden from who may not know. */
-	entry(pagemap, page, present);
+	machine_number(pagemap, page, present);
 	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), -ENOTSUP);
 	assert_non_null(strstr(medio_card_last_error(card), "CAP_SYS_ADMIN"));
-	entry(pagemap, page, present | 0x1234);
+	machine_number(pagemap, page, present | 0x1234);
 	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), -ENOTSUP);
 	assert_non_null(strstr(medio_card_last_error(card), "huge pages"));
-	entry(kpageflags, 0x1234, 1 << 17);
+	machine_number(kpageflags, 0x1234, 1 << 17);
 	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), 0);
 	assert_int_equal(iova, 0x1234000);
 	assert_int_equal(medio_card_dma_unmap(card, iova, 4096), 0);
-	entry(pagemap, page + 1, present | 0x1236);
+	machine_number(pagemap, page + 1, present | 0x1236);
 	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), -ENOTSUP);
 	assert_non_null(strstr(medio_card_last_error(card), "one piece"));
-	entry(pagemap, page + 1, present | 0x1235);
+	machine_number(pagemap, page + 1, present | 0x1235);
 	assert_int_equal(medio_card_dma_map(card, 0x1234000, 8192, RW, memory), 0);
 	assert_int_equal(medio_card_dma_unmap(card, 0x1234000, 8192), 0);
 	assert_int_equal(medio_card_dma_map(card, 0x5000, 8192, RW, memory), -ENOTSUP);

@@ -35,15 +35,22 @@ static struct {
 	uint64_t unmap_iova, unmap_size;
 	uint32_t irq[4 + 64]; /* flags, index, start, count, fds */
 	int data_fd;
-	uint32_t bad_cap; /* cap_offset of region 0, if not 0 */
-	char name[128];
+	uint32_t bad_cap;	   /* cap_offset of region 0, if not 0 */
+	char name[128], group[32]; /* opened last */
 	bool huge_info;
+	bool noiommu; /* what is attached has none */
+	uintptr_t model;
 } kernel;
 
 static int fake_open(const char *path, int flags)
 {
 	const char *name = strrchr(path, '/') + 1;
 
+	if (strstr(path, "/proc/")) {
+		int fd = open(path, flags);
+		return fd < 0 ? -errno : fd;
+	}
+	snprintf(kernel.group, sizeof(kernel.group), "%s", name);
 	if (!strcmp(name, "vfio")) {
 		if (kernel.refuse && !strcmp(kernel.refuse, "open container"))
 			return -kernel.error;
@@ -131,6 +138,7 @@ static int group_ioctl(unsigned long request, void *arg)
 		((struct vfio_group_status *)arg)->flags = kernel.viable;
 		return refused("STATUS");
 	case VFIO_GROUP_SET_CONTAINER:
+		kernel.noiommu = !strncmp(kernel.group, "noiommu-", 8);
 		return refused("SET_CONTAINER");
 	case VFIO_GROUP_GET_DEVICE_FD: {
 		int ret = refused("DEVICE_FD");
@@ -150,9 +158,11 @@ static int container_ioctl(unsigned long request, void *arg)
 		return ret ? ret : VFIO_API_VERSION;
 	case VFIO_CHECK_EXTENSION:
 		ret = refused("EXTENSION");
-		return ret ? ret + kernel.error : (uintptr_t)arg == VFIO_TYPE1v2_IOMMU;
+		if (ret)
+			return ret + kernel.error;
+		return (uintptr_t)arg == (kernel.noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU);
 	case VFIO_SET_IOMMU:
-		assert_int_equal((uintptr_t)arg, VFIO_TYPE1v2_IOMMU);
+		kernel.model = (uintptr_t)arg;
 		return refused("SET_IOMMU");
 	case VFIO_IOMMU_GET_INFO:
 		return give_iommu(arg);
@@ -282,6 +292,7 @@ static void a_device_is_opened_in_the_kernels_order(void **state)
 	assert_string_equal(
 		kernel.log, "VERSION EXTENSION STATUS SET_CONTAINER SET_IOMMU DEVICE_FD INFO ");
 	assert_string_equal(kernel.name, "0000:01:00.0");
+	assert_int_equal(kernel.model, VFIO_TYPE1v2_IOMMU);
 	medio_card_get_info(card, &info);
 	assert_int_equal(info.num_regions, 9);
 	assert_true(info.can_reset);
@@ -508,6 +519,85 @@ static void a_map_that_the_kernel_refuses_is_explained_and_forgotten(void **stat
 	medio_card_close(card);
 }
 
+/* ---- Without an IOMMU -------------------------------------------------------------------------- */
+
+static void add_noiommu_device(void)
+{
+	add_device("pci", "0000:09:00.0", "0", "vfio-pci");
+	machine_file("/sys/kernel/iommu_groups/0/name", "vfio-noiommu\n");
+}
+
+static void a_device_without_an_iommu_is_opened_by_the_group_made_up_for_it(void **state)
+{
+	add_noiommu_device();
+	struct medio_card *card = open_in("vfio:0000:09:00.0", NULL);
+	struct medio_card_dma_info info;
+	uint32_t id = 0;
+
+	/* The kernel knows the model only of a container that has such a group. */
+	assert_string_equal(
+		kernel.log, "VERSION STATUS SET_CONTAINER EXTENSION SET_IOMMU DEVICE_FD INFO ");
+	assert_string_equal(kernel.group, "noiommu-0");
+	assert_int_equal(kernel.model, VFIO_NOIOMMU_IOMMU);
+	assert_int_equal(medio_card_read32(card, MEDIO_CARD_CONFIG, 0, &id), 0);
+	assert_int_equal(id, 0x11e81234);
+	assert_int_equal(medio_card_irq_open(card, MEDIO_CARD_MSI, 1), 0);
+	medio_card_get_dma_info(card, &info);
+	assert_true(info.physical);
+	medio_card_close(card);
+	refuses("vfio:09:00.0", "open group", ENOENT, -ENOENT, "no /dev/vfio/noiommu-0");
+	refuses("vfio:09:00.0", "open group", EPERM, -EACCES, "CAP_SYS_RAWIO");
+	refuses("vfio:09:00.0", "SET_IOMMU", EPERM, -EACCES, "CAP_SYS_RAWIO");
+	refuses("vfio:09:00.0", "EXTENSION", 1, -ENOTSUP, "enable_unsafe_noiommu_mode");
+}
+
+static void without_an_iommu_the_device_is_told_physical_addresses(void **state)
+{
+	static uint8_t memory[8192] __attribute__((aligned(4096)));
+	uint64_t entry = UINT64_C(1) << 63 | 0x1234, flag = UINT64_C(1) << 17, iova = 0;
+	uint64_t page = (uintptr_t)memory / 4096;
+
+	add_noiommu_device();
+	struct medio_card *card = open_in("vfio:0000:09:00.0", NULL);
+	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), -ENOTSUP);
+	assert_non_null(strstr(medio_card_last_error(card), "CAP_SYS_ADMIN"));
+	machine_number("/proc/self/pagemap", page, entry);
+	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), -ENOTSUP);
+	assert_non_null(strstr(medio_card_last_error(card), "huge pages"));
+	machine_number("/proc/kpageflags", 0x1234, flag);
+	kernel.log[0] = 0;
+	assert_int_equal(medio_card_dma_map_any(card, 4096, RW, memory, &iova), 0);
+	assert_int_equal(iova, 0x1234000);
+	assert_int_equal(medio_card_dma_map(card, 0x5000, 4096, RW, memory), -ENOTSUP);
+	assert_int_equal(medio_card_dma_unmap(card, iova, 4096), 0);
+	/* The kernel is not asked: it would know nothing. */
+	assert_string_equal(kernel.log, "");
+	medio_card_close(card);
+}
+
+static void cards_with_and_without_an_iommu_share_physical_addresses(void **state)
+{
+	static uint8_t memory[4096] __attribute__((aligned(4096)));
+	struct medio_container *container;
+	uint64_t iova = 0;
+
+	add_noiommu_device();
+	machine_number("/proc/self/pagemap", (uintptr_t)memory / 4096, UINT64_C(1) << 63 | 0x1234);
+	machine_number("/proc/kpageflags", 0x1234, UINT64_C(1) << 17);
+	assert_int_equal(medio_container_new(&container), 0);
+	struct medio_card *one = open_in("vfio:0000:01:00.0", container);
+	struct medio_card *two = open_in("vfio:0000:09:00.0", container);
+	assert_int_equal(kernel.containers, 2); /* the kernel mixes them not */
+	kernel.log[0] = 0;
+	assert_int_equal(medio_card_dma_map_any(one, 4096, RW, memory, &iova), 0);
+	assert_int_equal(iova, 0x1234000);
+	assert_string_equal(kernel.log, "MAP ");
+	assert_int_equal(kernel.map.iova, 0x1234000);
+	medio_card_close(two);
+	medio_card_close(one);
+	medio_container_free(container);
+}
+
 /* ---- Interrupts, migration --------------------------------------------------------------------- */
 
 static void interrupts_are_the_kernels_eventfds(void **state)
@@ -586,6 +676,9 @@ int main(void)
 		TEST(a_device_that_was_taken_out_says_so),
 		TEST(memory_is_mapped_where_the_iommu_reaches),
 		TEST(a_map_that_the_kernel_refuses_is_explained_and_forgotten),
+		TEST(a_device_without_an_iommu_is_opened_by_the_group_made_up_for_it),
+		TEST(without_an_iommu_the_device_is_told_physical_addresses),
+		TEST(cards_with_and_without_an_iommu_share_physical_addresses),
 		TEST(interrupts_are_the_kernels_eventfds),
 		TEST(the_devices_state_goes_through_the_file_that_the_kernel_gives),
 	};

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * DMA without an IOMMU: the device puts out physical addresses. Those of ordinary memory change while a
- * program runs, so only huge pages will do, and only who may know physical addresses can find them
- * (Linux, Documentation/admin-guide/mm/pagemap.rst). Nothing keeps the device from the rest of memory.
- */
-#include "drive/uio.h"
+#include "drive/physical.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,25 +14,6 @@
 #define PRESENT	  (UINT64_C(1) << 63)
 #define PFN_MASK  ((UINT64_C(1) << 55) - 1)
 #define FLAG_HUGE (UINT64_C(1) << 17) /* in /proc/kpageflags: part of a huge page */
-
-/* Does an IOMMU stand between the device and memory, with a table of the kernel's? */
-static int check_translation(struct medio_card *card)
-{
-	const struct medio_uio *uio = card->backend_state;
-	char group[16], type[32] = "";
-
-	if (medio_kernel_link(card->kernel, group, sizeof(group),
-		    "/sys/bus/pci/devices/%s/iommu_group", uio->device))
-		return 0;
-	if (!medio_kernel_read(
-		    card->kernel, type, sizeof(type), "/sys/kernel/iommu_groups/%s/type", group) &&
-		!strcmp(type, "identity"))
-		return 0;
-	return medio_card_say(card, ENOTSUP,
-		"%s is behind an IOMMU that translates (%s), and UIO cannot map memory there: bind it to "
-		"vfio-pci and use vfio:%s, or boot with iommu=pt",
-		uio->device, *type ? type : "of unknown type", uio->device);
-}
 
 static int read_entry(
 	const struct medio_card *card, const char *path, uint64_t index, uint64_t *out)
@@ -60,7 +36,7 @@ static int find_frame(struct medio_card *card, const uint8_t *ptr, uint64_t *fra
 		ret = -EPERM;
 	if (ret || !(entry & PRESENT))
 		return medio_card_say(card, ENOTSUP,
-			"DMA through UIO takes physical addresses, which %s",
+			"DMA without an IOMMU takes physical addresses, which %s",
 			ret ? "only root may know (CAP_SYS_ADMIN)"
 			    : "memory that is not there has none of");
 	*frame = entry & PFN_MASK;
@@ -74,17 +50,17 @@ static int check_huge(struct medio_card *card, uint64_t frame)
 	if (!read_entry(card, "/proc/kpageflags", frame, &flags) && flags & FLAG_HUGE)
 		return 0;
 	return medio_card_say(card, ENOTSUP,
-		"DMA through UIO takes memory in huge pages (MEDIO_CARD_DMA_HUGE): other pages move");
+		"DMA without an IOMMU takes memory in huge pages (MEDIO_CARD_DMA_HUGE): other pages move");
 }
 
-int medio_uio_dma_place(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova)
+int medio_physical_place(struct medio_card *card, const void *ptr, uint64_t size, uint64_t *iova)
 {
 	const uint8_t *at = ptr;
 	uint64_t first = 0, frame = 0;
-	int ret = check_translation(card);
+	int ret = 0;
 
-	if (ret || !size)
-		return ret;
+	if (!size)
+		return 0;
 	if ((uintptr_t)ptr % PAGE || mlock(ptr, size) < 0)
 		ret = medio_card_say(card, ENOTSUP, "DMA: the memory cannot be locked: %s",
 			(uintptr_t)ptr % PAGE ? "not at a page's begin" : strerror(errno));
@@ -96,7 +72,7 @@ int medio_uio_dma_place(struct medio_card *card, const void *ptr, uint64_t size,
 		}
 		if (!ret && frame != first + offset / PAGE)
 			ret = medio_card_say(card, ENOTSUP,
-				"DMA through UIO: 0x%llx bytes are not in one piece of physical memory; at "
+				"DMA without an IOMMU: 0x%llx bytes are not in one piece of physical memory; at "
 				"most a huge page of 2 MiB is",
 				(unsigned long long)size);
 	}
@@ -105,23 +81,29 @@ int medio_uio_dma_place(struct medio_card *card, const void *ptr, uint64_t size,
 	return ret;
 }
 
-int medio_uio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping)
+int medio_physical_map(struct medio_card *card, const struct medio_card_mapping *mapping)
 {
 	uint64_t iova = 0;
-	int ret = medio_uio_dma_place(card, mapping->ptr, mapping->size, &iova);
+	int ret = medio_physical_place(card, mapping->ptr, mapping->size, &iova);
 
 	if (!ret && iova != mapping->iova)
 		ret = medio_card_say(card, ENOTSUP,
-			"DMA through UIO: the memory is at 0x%llx and cannot be at 0x%llx; "
+			"DMA without an IOMMU: the memory is at 0x%llx and cannot be at 0x%llx; "
 			"medio_card_dma_alloc_any() says where it is",
 			(unsigned long long)iova, (unsigned long long)mapping->iova);
 	return ret;
 }
 
-int medio_uio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size)
+int medio_physical_unmap(struct medio_card *card, uint64_t iova, uint64_t size)
 {
 	(void)card;
 	(void)iova;
 	(void)size;
 	return 0;
+}
+
+void medio_physical_limits(struct medio_card *card, struct medio_dma_limits *out)
+{
+	(void)card;
+	out->physical = true;
 }
