@@ -14,6 +14,9 @@
  *
  * A step that fails sets FAILED, and the words say which it was and why.
  *
+ * What the device says is not trusted: places and numbers are checked, and one that breaks a rule is
+ * not talked to again.
+ *
  * Source: Virtual I/O Device (VIRTIO) 1.3, 3.1 (initialisation), 4.1 (PCI). Only non-transitional use:
  * VIRTIO_F_VERSION_1 is required.
  *
@@ -58,7 +61,7 @@ struct virtio;
 struct virtio_queue;
 
 struct virtio_options {
-	int irq;	 /* MEDIO_CARD_MSIX, _INTX or one of the above */
+	int irq;	 /* MEDIO_CARD_MSIX, _INTX or one of the above; virtio has no MSI */
 	uint64_t refuse; /* features not to accept, though the device and the driver have them */
 	unsigned queue_size; /* descriptors at most; 0: as many as the device and the driver want */
 	unsigned silent_ms;  /* the device is given up after this long without an answer that it
@@ -88,9 +91,11 @@ struct virtio_info {
 int virtio_open(struct medio_card *card, uint16_t id, const struct virtio_options *opts,
 	struct virtio **out, char *words, size_t size);
 /*
- * Steps 4 to 6: read the features, write those of `wanted` that are offered (with VERSION_1, and what
- * the rings and the card need: ACCESS_PLATFORM, ORDER_PLATFORM), set FEATURES_OK, read it again.
- * -ENOTSUP: one of `required` is not offered (the words name it), or the device refused the selection.
+ * Steps 4 to 6: read the features, write those of `wanted` that are offered, set FEATURES_OK, read it
+ * again. VERSION_1 is always required; ACCESS_PLATFORM, ORDER_PLATFORM, and what rings can make use of
+ * (RING_PACKED, INDIRECT_DESC, EVENT_IDX) is always wanted, unless refused by the options.
+ * -ENOTSUP: one of `required` is not offered (the words name it), the device refused the selection, or
+ * it would go round an IOMMU that the card relies on (no ACCESS_PLATFORM).
  */
 int virtio_accept(struct virtio *v, uint64_t wanted, uint64_t required);
 bool virtio_has(const struct virtio *v, uint64_t feature);
@@ -109,18 +114,24 @@ void virtio_close(struct virtio *v);
 /* The ring of a queue, to add to and take from. */
 struct virtq *virtio_ring(struct virtio_queue *queue);
 unsigned virtio_queue_size(const struct virtio_queue *queue);
-/* Publish what has been added and notify the device if it wants that. */
+/* Publish what has been added, which should be something, and notify the device if it wants that. */
 int virtio_kick(struct virtio_queue *queue);
+/* What is added to this queue is answered soon (unlike memory for what may come): a wait for it fails
+ * when the device has been silent for too long. */
+void virtio_owed(struct virtio_queue *queue);
 /*
  * Wait until one of n queues has something to take, at most timeout_ms (-1: for ever, 0: only look).
  * 1: one has; 0: none came. -EIO: the device needs a reset (its NEEDS_RESET is set); -ENODEV: it is
- * gone; -EINTR: a signal came; or the card's errno.
+ * gone; -ETIMEDOUT: it is silent, see virtio_owed(); -EINTR: a signal came; or the card's errno. All but
+ * -EINTR are the end of the device: every later call gives the same.
  */
 int virtio_wait(struct virtio *v, struct virtio_queue *const *queues, unsigned n, int timeout_ms);
 
 /*
- * The kind's own configuration, read whole: again until its generation did not change meanwhile
- * (4.1.4.3.1). -EPROTO: it has no such bytes.
+ * A field of the kind's own configuration, little-endian as it stands there, read whole: again until its
+ * generation did not change meanwhile (4.1.4.3.1). count 2, 4 and 8 are a field of that width, at a
+ * multiple of it; any other count are bytes (4.1.3.1). -EPROTO: it has no such bytes, or its generation
+ * never stands still.
  */
 int virtio_config(struct virtio *v, unsigned offset, void *buf, size_t count);
 /* Has the configuration changed since this was last asked? */
