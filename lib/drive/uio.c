@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "drive/physical.h"
+#include "drive/calls.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -222,6 +223,7 @@ static int have_bar(struct medio_card *card, unsigned n)
 		void *ptr = mmap(NULL, skip + bar->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (ptr == MAP_FAILED)
 			return failed(card, -errno, what);
+		medio_calls_say(0, "mmap the whole of it");
 		bar->regs = (uint8_t *)ptr + skip;
 	}
 	bar->fd = medio_steal_fd(fd);
@@ -358,6 +360,9 @@ static int transfer(struct medio_card *card, unsigned region, uint64_t offset, v
 				store(regs + offset, p, n);
 			else
 				load(regs + offset, p, n);
+			if (medio_calls_watched())
+				medio_calls_access(
+					write ? "store" : "load", region, offset, p, n, 0);
 			p += n;
 			offset += n;
 			count -= n;
@@ -366,6 +371,8 @@ static int transfer(struct medio_card *card, unsigned region, uint64_t offset, v
 	}
 	int ret = by_calls(region == MEDIO_CARD_CONFIG ? uio->config : uio->bars[region].fd, offset,
 		buf, count, write);
+	if (medio_calls_watched())
+		medio_calls_access(write ? "pwrite" : "pread", region, offset, buf, count, ret);
 	snprintf(what, sizeof(what), "%s of region %u at 0x%llx", write ? "write" : "read", region,
 		(ull)offset);
 	return ret ? failed(card, ret, what) : 0;
@@ -421,6 +428,9 @@ static int mask(struct medio_card *card, bool masked)
 		command |= PCI_COMMAND_INTX_DISABLE;
 	if (pwrite(uio->config, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
 		return failed(card, -EIO, "command register");
+	if (medio_calls_watched())
+		medio_calls_access("pread and pwrite", MEDIO_CARD_CONFIG, PCI_COMMAND, &command,
+			sizeof(command), 0);
 	return 0;
 }
 
@@ -482,6 +492,8 @@ static int uio_process(struct medio_card *card)
 	if (uio->event < 0)
 		return 0;
 	ssize_t n = read(uio->fd, &count, sizeof(count));
+	if (medio_calls_watched())
+		medio_calls_say(n < 0 ? -errno : n, "read /dev/%s", uio->name);
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : failed(card, -errno, "interrupt");
 	uint64_t more = (uint32_t)(count - uio->seen);
