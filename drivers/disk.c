@@ -7,11 +7,18 @@
 #include <string.h>
 
 #include "nvme/nvme.h"
+#include "virtio/virtio_blk.h"
+
+/* What a card says that it is. */
+struct identity {
+	uint16_t vendor, device;
+	uint32_t class_code;
+};
 
 /* What a driver does for a disk; to add one, write these and list it below. */
 struct disk_driver {
 	const char *name;
-	uint32_t class_code;
+	bool (*drives)(const struct identity *identity);
 	int (*open)(struct medio_card *card, const struct disk_options *opts, void **out,
 		struct disk_info *info, char *words, size_t size);
 	void (*close)(void *state);
@@ -31,6 +38,11 @@ struct disk {
 };
 
 /* ---- NVMe -------------------------------------------------------------------------------------- */
+
+static bool is_nvme(const struct identity *identity)
+{
+	return identity->class_code == NVME_CLASS;
+}
 
 static int nvme_disk_open(struct medio_card *card, const struct disk_options *opts, void **out,
 	struct disk_info *info, char *words, size_t size)
@@ -96,34 +108,122 @@ static int nvme_disk_poll(void *state, int timeout_ms, struct disk_done *done, u
 	return n;
 }
 
+/* ---- virtio ------------------------------------------------------------------------------------ */
+
+/* Its own id, and that of a device which speaks the old way too (VIRTIO 1.3, 4.1.2.1). */
+static bool is_virtio(const struct identity *identity)
+{
+	return identity->vendor == 0x1af4 &&
+	       (identity->device == 0x1042 || identity->device == 0x1001);
+}
+
+static int virtio_disk_open(struct medio_card *card, const struct disk_options *opts, void **out,
+	struct disk_info *info, char *words, size_t size)
+{
+	const struct virtio_options options = { .irq = opts->irq };
+	struct virtio_blk_info got;
+	struct virtio_blk *blk;
+	int ret;
+
+	if (opts->unit > 1) {
+		snprintf(words, size, "no unit %u: a virtio disk is one", opts->unit);
+		return -EINVAL;
+	}
+	ret = virtio_blk_open(card, &options, &blk, words, size);
+	if (ret)
+		return ret;
+	virtio_blk_get_info(blk, &got);
+	*info = (struct disk_info){
+		.model = "virtio block device",
+		.unit = 1,
+		.size = got.blocks * got.block,
+		.block = got.block,
+		.max_transfer = got.max_transfer,
+		.depth = got.depth,
+		.irq = got.virtio.irq,
+	};
+	memcpy(info->serial, got.serial, sizeof(info->serial));
+	*out = blk;
+	return 0;
+}
+
+static void virtio_disk_close(void *state)
+{
+	virtio_blk_close(state);
+}
+
+static const char *virtio_disk_words(const void *state)
+{
+	return virtio_blk_words(state);
+}
+
+static uint64_t virtio_disk_interrupts(const void *state)
+{
+	struct virtio_blk_info info;
+
+	virtio_blk_get_info(state, &info);
+	return info.virtio.interrupts;
+}
+
+static int virtio_disk_submit(
+	void *state, enum disk_op op, uint64_t block, uint32_t count, uint64_t iova, void *tag)
+{
+	static const enum virtio_blk_op ops[] = { VIRTIO_BLK_READ, VIRTIO_BLK_WRITE,
+		VIRTIO_BLK_FLUSH };
+
+	return virtio_blk_submit(state, ops[op], block, count, iova, tag);
+}
+
+static int virtio_disk_poll(void *state, int timeout_ms, struct disk_done *done, unsigned cap)
+{
+	struct virtio_blk_done came[VIRTIO_BLK_DEPTH];
+	int n = virtio_blk_poll(
+		state, timeout_ms, came, cap < VIRTIO_BLK_DEPTH ? cap : VIRTIO_BLK_DEPTH);
+
+	for (int i = 0; i < n; i++) {
+		done[i].tag = came[i].tag;
+		done[i].ret = came[i].ret;
+		done[i].words[0] = '\0';
+		if (came[i].ret)
+			virtio_blk_status_words(
+				came[i].status, done[i].words, sizeof(done[i].words));
+	}
+	return n;
+}
+
 /* ---- Any --------------------------------------------------------------------------------------- */
 
 static const struct disk_driver drivers[] = {
-	{ "nvme", NVME_CLASS, nvme_disk_open, nvme_disk_close, nvme_disk_words,
-		nvme_disk_interrupts, nvme_disk_submit, nvme_disk_poll },
+	{ "nvme", is_nvme, nvme_disk_open, nvme_disk_close, nvme_disk_words, nvme_disk_interrupts,
+		nvme_disk_submit, nvme_disk_poll },
+	{ "virtio-blk", is_virtio, virtio_disk_open, virtio_disk_close, virtio_disk_words,
+		virtio_disk_interrupts, virtio_disk_submit, virtio_disk_poll },
 };
 
 #define NUM_DRIVERS (sizeof(drivers) / sizeof(*drivers))
 
 static int find(struct medio_card *card, const struct disk_driver **out, char *words, size_t size)
 {
-	uint32_t class_code = 0;
-	int ret = medio_card_read32(card, MEDIO_CARD_CONFIG, 8, &class_code);
+	uint32_t ids = 0, class_code = 0;
+	int ret = medio_card_read32(card, MEDIO_CARD_CONFIG, 0, &ids);
 
+	if (!ret)
+		ret = medio_card_read32(card, MEDIO_CARD_CONFIG, 8, &class_code);
 	if (ret) {
 		snprintf(words, size, "configuration space: %s", medio_card_last_error(card));
 		return ret;
 	}
-	class_code >>= 8;
+	const struct identity identity = { (uint16_t)ids, (uint16_t)(ids >> 16), class_code >> 8 };
 	for (unsigned i = 0; i < NUM_DRIVERS; i++) {
-		if (drivers[i].class_code == class_code) {
+		if (drivers[i].drives(&identity)) {
 			*out = &drivers[i];
 			return 0;
 		}
 	}
 	snprintf(words, size,
-		"no disk that there is a driver for: its class is %06x, that of %s %06x",
-		class_code, drivers[0].name, drivers[0].class_code);
+		"no disk that there is a driver for: it is %04x:%04x of class %06x; there are "
+		"nvme (class %06x) and virtio-blk (1af4:1042 or 1af4:1001)",
+		identity.vendor, identity.device, identity.class_code, NVME_CLASS);
 	return -ENODEV;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A card that is a disk, whichever driver it needs: found by its class code, read and written in
+ * A card that is a disk, whichever driver it needs: found by its class code or ids, read and written in
  * blocks, by commands of which several are under way.
  *
  * Threads: the card's.
@@ -36,7 +36,7 @@ struct disk_info {
 
 /*
  * Take the card, which must outlive it. opts NULL: DISK_IRQ_BEST and zeros. -ENODEV: no driver for
- * its class; or the driver's errno. On failure words (size bytes) says why.
+ * it; or the driver's errno. On failure words (size bytes) says why.
  */
 int disk_open(struct medio_card *card, const struct disk_options *opts, struct disk **out,
 	char *words, size_t size);

@@ -178,6 +178,16 @@ static int status_errno(uint8_t status)
 	}
 }
 
+void virtio_blk_status_words(uint8_t status, char *buf, size_t size)
+{
+	const char *words = status == S_IOERR	 ? "the device met an error"
+			    : status == S_UNSUPP ? "the device does not know this command"
+			    : status == S_NONE	 ? "the device has not said what came of it"
+						 : "a status that cannot be";
+
+	snprintf(buf, size, "%s (status %u)", words, status);
+}
+
 static unsigned take(struct virtio_blk *blk, struct virtio_blk_done *done, unsigned cap)
 {
 	struct virtq_done came;

@@ -44,6 +44,9 @@ void virtio_blk_close(struct virtio_blk *blk);
 void virtio_blk_get_info(const struct virtio_blk *blk, struct virtio_blk_info *out);
 const char *virtio_blk_words(const struct virtio_blk *blk);
 
+/* A status that is not 0 in words: "the device met an error (status 1)". */
+void virtio_blk_status_words(uint8_t status, char *buf, size_t size);
+
 /*
  * Queue a command for `count` blocks from `block`, to or from memory at iova that the card has mapped; of
  * VIRTIO_BLK_FLUSH only tag counts (done at once where the device has no volatile cache). It goes out
