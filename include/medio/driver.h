@@ -34,8 +34,9 @@
  *   -EPROTO     the other side broke the protocol; the card is then dead
  *   -ECONNRESET the other side went away; the card is then dead
  *   -ENOTCONN   the card is dead since an earlier call
- * or the errno the other side answered with. medio_card_last_error() has the words. A dead card
- * can only be closed.
+ * or the errno the other side answered with. medio_card_last_error() has the words. A dead card can
+ * be closed, or made live again by medio_card_reconnect(); what is taken back on it (DMA mappings,
+ * interrupts) is taken back without the other side, which has forgotten it with the connection.
  */
 #ifndef MEDIO_DRIVER_H
 #define MEDIO_DRIVER_H
@@ -111,6 +112,31 @@ MEDIO_API int medio_card_open_fd(int fd, const struct medio_card_options *opts,
  * memory made by the card go too; those the caller gave stay his. NULL is allowed.
  */
 MEDIO_API void medio_card_close(struct medio_card *card);
+
+/*
+ * A dead card lives again: its server came back at the same path, after a crash or an upgrade. Waits
+ * up to timeout_ms for somebody to serve there (0: tries once, -1: for ever), and as long at most for
+ * the rest. What is found must be the card that the program knows: the same PCI identity (the words at
+ * 0, 8 and 0x2c of config space), and the same regions and interrupts as far as they were asked for.
+ *
+ * As before are then: the container's DMA mappings; opened interrupts, whose eventfds are the same, and
+ * may still hold an event of the old server's. Gone are: posted writes that were not sent, doorbells, and
+ * the lists of mappable areas (ask anew); eventfds that medio_card_irq_assign() and _unmask_fd() gave
+ * (assign them again); masks. What medio_card_mmap() gave before shows the old server's memory until it
+ * is unmapped. medio_card_fd() may be another. More than 256 mappings of files: those above are reached
+ * by messages. Nothing is said about what the device itself has kept: bring it up as after a reset, and
+ * take what was under way as lost.
+ *
+ *   -EALREADY  the card is not dead
+ *   -ENOTSUP   a device that does not come back: close the card and open it again, when it is there;
+ *              or one opened by medio_card_open_fd()
+ *   -ETIMEDOUT nobody came, or who came did not answer; the words say what was in the way last
+ *   -ESTALE    another card is there now; the words say what differs. Close this one
+ *   -EINTR     a signal came while nobody served
+ *   -EINVAL    timeout_ms below -1
+ * and those of medio_card_open() and of mappings. After a failure the card is dead as before.
+ */
+MEDIO_API int medio_card_reconnect(struct medio_card *card, int timeout_ms);
 
 /* Words for the latest failed call; "" if none has failed. Owned by the card, until its next call. */
 MEDIO_API const char *medio_card_last_error(const struct medio_card *card);
@@ -298,6 +324,31 @@ struct medio_card_dma_info {
 	bool physical;	     /* no IOMMU: an iova is a physical address */
 };
 MEDIO_API void medio_card_get_dma_info(struct medio_card *card, struct medio_card_dma_info *out);
+
+/*
+ * Log which pages of the memory that is mapped now the device writes, in pages of page_size bytes (a power
+ * of two, at least 4096); at first all are clean. The device itself may keep the log (then it is exact),
+ * or a container of the kernel's for all of its devices: that one says that all that is mapped was written,
+ * of most devices. It may always say more than was written, never less. What this program writes is not
+ * in it. Memory that is mapped later counts as written each time; what is unmapped takes its part of the
+ * log along.
+ *   -ENOTTY  nobody keeps a log for this device
+ *   -EINVAL  a page size that is no power of two, or below 4096 or what the other side has
+ *   -ENOENT  nothing is mapped for the device to write
+ *   -EBUSY   a log runs already: the card's, or another card's in this kernel's container
+ * vfio (the device's or its container's), iommufd (the device's), vfio-user (the server's), local.
+ */
+MEDIO_API int medio_card_dirty_start(struct medio_card *card, uint64_t page_size);
+/* End the log. Closing the card does that too. 0 also if none runs. */
+MEDIO_API int medio_card_dirty_stop(struct medio_card *card);
+/*
+ * What was written in [iova, iova + size) since the log started or was last asked: bit n % 64 of
+ * bitmap[n / 64] stands for the page at iova + n * page_size. All words, (size / page_size + 63) / 64 of
+ * them, are overwritten. -EINVAL: no log runs, these are not whole pages of the log, or a mapping would be
+ * cut in two. After any other failure part of the log may be lost: take all as written.
+ */
+MEDIO_API int medio_card_dirty_get(
+	struct medio_card *card, uint64_t iova, uint64_t size, uint64_t *bitmap);
 
 /* ---- Interrupts -------------------------------------------------------------------------------- */
 

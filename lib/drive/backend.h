@@ -10,11 +10,13 @@
 #include <medio/driver.h>
 
 #include "drive/container.h"
+#include "drive/dirty.h"
 #include "drive/kernel.h"
 
 #define MEDIO_CARD_MAX_REGIONS 64
 #define MEDIO_CARD_MAX_IRQS    64
 #define MEDIO_CARD_MAX_VECTORS 4096
+#define MEDIO_CARD_IDS	       3
 
 /* A region as the card remembers it. */
 struct medio_card_region_state {
@@ -56,6 +58,8 @@ struct medio_backend {
 		const struct medio_card_options *opts, struct medio_error **err);
 	/* Let go; open has succeeded. */
 	void (*close)(struct medio_card *card);
+	/* As medio_card_reconnect(), which it ends with medio_card_restore(). NULL: -ENOTSUP. */
+	int (*reconnect)(struct medio_card *card, int timeout_ms);
 	/* Fill in view, fd, fd_offset of a region; the index of an interrupt. */
 	int (*region)(
 		struct medio_card *card, unsigned region, struct medio_card_region_state *out);
@@ -91,6 +95,7 @@ struct medio_backend {
 	/* NULL, each: -ENOTTY. */
 	int (*feature)(struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap,
 		size_t *got);
+	const struct medio_card_log *log; /* of what the device writes */
 	int (*mig_read)(struct medio_card *card, void *buf, size_t cap, size_t *got);
 	int (*mig_write)(struct medio_card *card, const void *buf, size_t size);
 	/* A server's requests. NULL: there are none. */
@@ -112,6 +117,11 @@ struct medio_card {
 	struct medio_list member;	   /* of its cards */
 	const void *domain; /* set by open: members with the same one share their mappings */
 	unsigned dma_bits;  /* of addresses the device can put out; 0: 64 */
+	struct medio_card_dirty dirty;
+	bool returns;	    /* set by open: reconnect() can work, and needs the mappings' files */
+	/* Who it is, for reconnect(): the words of config space at medio_card_id_offsets. */
+	bool has_ids;
+	uint32_t ids[MEDIO_CARD_IDS];
 	/* Words of a failure that the backend did not see, or said here; "" if its own are newer. */
 	char words[512];
 	bool said;   /* by the backend, in the call that is under way */
@@ -141,6 +151,16 @@ int medio_card_say(struct medio_card *card, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Pass a backend's result on, remembering whose words are the latest. */
 int medio_card_result(struct medio_card *card, int ret);
+/*
+ * The card has a new connection: check that it is the card it was before (it had this info), and make
+ * all as it was. -ESTALE, errno of a mapping or of the transport, with words said; the card is then as
+ * before but for what the new connection was told, which must end.
+ */
+int medio_card_restore(struct medio_card *card, const struct medio_card_info *before);
+/* Learn who the card is; what cannot be read is not known. For open. */
+void medio_card_identify(struct medio_card *card);
+/* Free what is known of a region. */
+void medio_card_region_fini(struct medio_card_region_state *region);
 /* Disable what was opened and free it. For close. */
 void medio_card_irqs_fini(struct medio_card *card);
 

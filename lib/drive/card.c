@@ -148,7 +148,7 @@ static int check_options(const struct medio_card_options *opts, struct medio_err
 	return 0;
 }
 
-static void region_fini(struct medio_card_region_state *region)
+void medio_card_region_fini(struct medio_card_region_state *region)
 {
 	for (unsigned i = 0; i < region->num_doorbells; i++)
 		if (region->doorbells[i].fd >= 0)
@@ -198,7 +198,8 @@ void medio_card_discard(struct medio_card *card)
 static void let_go(struct medio_card *card)
 {
 	for (unsigned i = 0; i < MEDIO_CARD_MAX_REGIONS; i++)
-		region_fini(&card->regions[i]);
+		medio_card_region_fini(&card->regions[i]);
+	medio_dirty_end(card);
 	/* The device forgets mappings when the driver goes; they only have to outlive that. */
 	card->backend->close(card);
 	medio_container_leave(card);
@@ -237,6 +238,8 @@ static int card_new(const struct medio_kernel *kernel, const struct medio_backen
 		medio_card_discard(card);
 		return ret;
 	}
+	if (card->returns)
+		medio_card_identify(card);
 	ret = medio_card_join(card, err);
 	if (!ret)
 		*out = card;

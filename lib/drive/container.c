@@ -144,12 +144,12 @@ static bool is_told(const struct medio_container *container, const struct medio_
 	return false;
 }
 
-/* What is mapped must be where the new member reaches, and be mapped for it. */
-static int replay(struct medio_card *card)
+int medio_container_replay(struct medio_card *card)
 {
 	struct medio_container *container = card->container;
 	bool told = is_told(container, card);
 
+	medio_container_limits(container);
 	for (unsigned i = 0; i < container->memory.count; i++) {
 		const struct medio_card_mapping *mapping = &container->memory.list[i];
 		if (!medio_dma_limits_hold(&container->limits, mapping->iova, mapping->size))
@@ -168,9 +168,8 @@ static int replay(struct medio_card *card)
 int medio_container_join(struct medio_card *card)
 {
 	medio_list_append(&card->container->cards, &card->member);
-	medio_container_limits(card->container);
 	/* A failure ends the card, and with it what it was told. */
-	return card->container->memory.count ? replay(card) : 0;
+	return medio_container_replay(card);
 }
 
 void medio_container_leave(struct medio_card *card)

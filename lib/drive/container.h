@@ -63,6 +63,8 @@ void medio_container_unref(struct medio_container *container);
  */
 int medio_container_join(struct medio_card *card);
 void medio_container_leave(struct medio_card *card);
+/* What is mapped must be where the member reaches, and be mapped for it. Errors as join. */
+int medio_container_replay(struct medio_card *card);
 /* Work the limits out anew. */
 void medio_container_limits(struct medio_container *container);
 /* Map for, unmap for, all members. Words are card's. */

@@ -18,6 +18,7 @@
 #define HUGE_PAGE UINT64_C(0x200000)
 #define PROTS	  (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
 #define HUGE	  (MEDIO_CARD_DMA_HUGE | MEDIO_CARD_DMA_HUGE_TRY)
+#define MAX_FILES 256 /* kept for the card's coming back; a program has few descriptors */
 
 typedef unsigned long long ull;
 
@@ -163,6 +164,19 @@ int medio_card_dma_mask(struct medio_card *card, unsigned bits)
 
 /* ---- Mappings ---------------------------------------------------------------------------------- */
 
+/* Cards that join later, or come back, need the file again. */
+static int keep_file(struct medio_card *card, const struct medio_card_mapping *mapping, int *copy)
+{
+	bool shared = card->container->shared;
+
+	if (mapping->fd < 0 ||
+		(!shared && (!card->returns || card->container->memory.files >= MAX_FILES)))
+		return 0;
+	*copy = fcntl(mapping->fd, F_DUPFD_CLOEXEC, 0);
+	/* To come back without it is slower, no more. */
+	return *copy < 0 && shared ? medio_card_fail(card, errno, "DMA: %s", strerror(errno)) : 0;
+}
+
 /* Remember mapping and tell the devices. On failure the mapping's memory is the caller's still. */
 static int add(struct medio_card *card, struct medio_card_mapping *mapping)
 {
@@ -177,12 +191,7 @@ static int add(struct medio_card *card, struct medio_card_mapping *mapping)
 		return medio_card_fail(card, -ret, "DMA: 0x%llx bytes at 0x%llx: %s",
 			(ull)mapping->size, (ull)mapping->iova,
 			ret == -EEXIST ? "part of them is mapped already" : strerror(-ret));
-	/* Cards that join later need the file again. */
-	if (container->shared && mapping->fd >= 0) {
-		copy = fcntl(mapping->fd, F_DUPFD_CLOEXEC, 0);
-		if (copy < 0)
-			ret = medio_card_fail(card, errno, "DMA: %s", strerror(errno));
-	}
+	ret = keep_file(card, mapping, &copy);
 	if (!ret)
 		ret = medio_container_map(card, mapping);
 	if (ret)

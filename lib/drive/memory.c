@@ -68,6 +68,7 @@ int medio_memory_add(struct medio_memory *memory, const struct medio_card_mappin
 void medio_memory_set_fd(struct medio_memory *memory, uint64_t iova, int fd)
 {
 	memory->list[find(memory, iova)].fd = fd;
+	memory->files += fd >= 0;
 }
 
 void medio_memory_forget(struct medio_memory *memory, uint64_t iova)
@@ -119,8 +120,10 @@ void medio_memory_remove(struct medio_memory *memory, uint64_t iova, uint64_t si
 {
 	unsigned at = find(memory, iova), end = at;
 
-	while (end < memory->count && memory->list[end].iova <= iova + (size - 1))
-		undo(&memory->list[end++]);
+	for (; end < memory->count && memory->list[end].iova <= iova + (size - 1); end++) {
+		memory->files -= memory->list[end].fd >= 0;
+		undo(&memory->list[end]);
+	}
 	memmove(&memory->list[at], &memory->list[end],
 		(memory->count - end) * sizeof(*memory->list));
 	memory->count -= end - at;

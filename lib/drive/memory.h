@@ -20,6 +20,7 @@ struct medio_card_mapping {
 struct medio_memory {
 	struct medio_card_mapping *list;
 	unsigned count, cap;
+	unsigned files; /* that mappings own */
 };
 
 /* Undo and forget all. */
