@@ -109,6 +109,13 @@ int vqd_init(struct vqd *q, const struct vqd_options *opts)
 	return 0;
 }
 
+/* A chain without segments, of which there is much room. */
+static void start(struct vqd_chain *out, unsigned id)
+{
+	memset(out, 0, offsetof(struct vqd_chain, segs));
+	out->id = id;
+}
+
 /* ---- Chains ------------------------------------------------------------------------------------ */
 
 /* One more segment: those to write come last, none is empty, all are in memory, 4 GiB in all. */
@@ -175,7 +182,7 @@ static int split_chain(struct vqd *q, unsigned id, struct vqd_chain *out)
 {
 	unsigned i = id;
 
-	*out = (struct vqd_chain){ .id = id };
+	start(out, id);
 	for (;;) {
 		if (i >= q->opts.size)
 			return broke(q, "descriptor %u of %u", i, q->opts.size);
@@ -250,7 +257,7 @@ static int packed_pop(struct vqd *q, struct vqd_chain *out)
 
 	if (get32(q->device) != q->event)
 		return broke(q, "the driver wrote to the device area");
-	*out = (struct vqd_chain){ 0 };
+	start(out, 0);
 	do {
 		const uint8_t *desc = q->desc + DESC_BYTES * at;
 		flags = get16(desc + 14, out->descs ? memory_order_relaxed : memory_order_acquire);
@@ -302,17 +309,22 @@ int vqd_pop(struct vqd *q, struct vqd_chain *out)
  * the table can be looked at. */
 static int unchanged(struct vqd *q, const struct vqd_chain *chain)
 {
-	struct vqd_chain now = { .id = chain->id };
+	struct vqd_chain now;
 	int ret = 0;
 
+	start(&now, chain->id);
 	if (!q->opts.packed)
 		ret = split_chain(q, chain->id, &now);
 	else if (chain->table_len)
 		ret = table(q, &now, chain->table, chain->table_len);
 	else
 		return 0;
-	if (ret || now.out != chain->out || now.in != chain->in || now.table != chain->table ||
-		memcmp(now.segs, chain->segs, (now.out + now.in) * sizeof(*now.segs)) != 0)
+	bool same = !ret && now.out == chain->out && now.in == chain->in &&
+		    now.table == chain->table;
+	for (unsigned n = 0; same && n < now.out + now.in; n++)
+		same = now.segs[n].iova == chain->segs[n].iova &&
+		       now.segs[n].len == chain->segs[n].len;
+	if (!same)
 		return broke(q, "chain %u was changed while it was under way", chain->id);
 	return 0;
 }
