@@ -309,6 +309,7 @@ const struct medio_backend medio_backend_iommufd = {
 	.irq_set = medio_vfio_device_irq_set,
 	.reset = medio_vfio_device_reset,
 	.feature = medio_vfio_device_feature,
+	.log = &medio_vfio_log_device,
 	.mig_read = medio_vfio_device_mig_read,
 	.mig_write = medio_vfio_device_mig_write,
 };

@@ -590,6 +590,7 @@ const struct medio_backend medio_backend_local = {
 	.irq_set = local_irq_set,
 	.reset = local_reset,
 	.feature = local_feature,
+	.log = &medio_card_log_feature,
 	.mig_read = local_mig_read,
 	.mig_write = local_mig_write,
 	.fd = local_fd,

@@ -123,6 +123,7 @@ const struct medio_backend medio_backend_vfio = {
 	.irq_set = medio_vfio_device_irq_set,
 	.reset = medio_vfio_device_reset,
 	.feature = medio_vfio_device_feature,
+	.log = &medio_vfio_log,
 	.mig_read = medio_vfio_device_mig_read,
 	.mig_write = medio_vfio_device_mig_write,
 };
@@ -143,6 +144,7 @@ static const struct medio_backend backend_noiommu = {
 	.irq_set = medio_vfio_device_irq_set,
 	.reset = medio_vfio_device_reset,
 	.feature = medio_vfio_device_feature,
+	.log = &medio_vfio_log_device,
 	.mig_read = medio_vfio_device_mig_read,
 	.mig_write = medio_vfio_device_mig_write,
 };

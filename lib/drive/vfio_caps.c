@@ -100,11 +100,39 @@ static int get_ranges(const uint8_t *buf, size_t at, size_t end, struct medio_dm
 	return 0;
 }
 
+/* cap_offset came later than the rest of the answer, and padding after it. */
+#define WITH_CAPS (offsetof(struct vfio_iommu_type1_info, cap_offset) + sizeof(uint32_t))
+
+static int find_iommu(const uint8_t *buf, size_t size, const struct vfio_iommu_type1_info *info,
+	uint16_t id, size_t *at, size_t *end)
+{
+	if (!(info->flags & VFIO_IOMMU_INFO_CAPS) || size < WITH_CAPS)
+		return 0;
+	return find(buf, size, info->cap_offset, (uint32_t)WITH_CAPS, id, at, end);
+}
+
+int medio_vfio_caps_log(const uint8_t *buf, size_t size, uint64_t *page_sizes)
+{
+	struct vfio_iommu_type1_info_cap_migration cap;
+	struct vfio_iommu_type1_info info = { 0 };
+	size_t at = 0, end = 0;
+
+	if (size < offsetof(struct vfio_iommu_type1_info, cap_offset))
+		return -EPROTO;
+	memcpy(&info, buf, size < sizeof(info) ? size : sizeof(info));
+	*page_sizes = 0;
+	int ret = find_iommu(buf, size, &info, VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, &at, &end);
+	if (ret <= 0)
+		return ret;
+	if (end - at < sizeof(cap))
+		return -EPROTO;
+	memcpy(&cap, buf + at, sizeof(cap));
+	*page_sizes = cap.pgsize_bitmap;
+	return 0;
+}
+
 int medio_vfio_caps_iommu(const uint8_t *buf, size_t size, struct medio_dma_limits *limits)
 {
-	/* cap_offset came later than the rest, and padding after it. */
-	const size_t with_caps = offsetof(struct vfio_iommu_type1_info, cap_offset) +
-				 sizeof(uint32_t);
 	struct vfio_iommu_type1_info info = { 0 };
 	struct vfio_iommu_type1_info_dma_avail avail;
 	size_t at = 0, end = 0;
@@ -114,16 +142,12 @@ int medio_vfio_caps_iommu(const uint8_t *buf, size_t size, struct medio_dma_limi
 	memcpy(&info, buf, size < sizeof(info) ? size : sizeof(info));
 	if (info.flags & VFIO_IOMMU_INFO_PGSIZES && info.iova_pgsizes)
 		limits->page_sizes = info.iova_pgsizes;
-	if (!(info.flags & VFIO_IOMMU_INFO_CAPS) || size < with_caps)
-		return 0;
-	int ret = find(buf, size, info.cap_offset, (uint32_t)with_caps,
-		VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, &at, &end);
+	int ret = find_iommu(buf, size, &info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE, &at, &end);
 	if (ret > 0)
 		ret = get_ranges(buf, at, end, limits);
 	if (ret < 0)
 		return ret;
-	ret = find(buf, size, info.cap_offset, (uint32_t)with_caps, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
-		&at, &end);
+	ret = find_iommu(buf, size, &info, VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, &at, &end);
 	if (ret > 0) {
 		if (end - at < sizeof(avail))
 			return -EPROTO;

@@ -26,5 +26,7 @@ int medio_vfio_caps_region(
  * ranges, mappings that are left. What it says nothing of stays as it is in *limits.
  */
 int medio_vfio_caps_iommu(const uint8_t *buf, size_t size, struct medio_dma_limits *limits);
+/* Of the same answer: the pages in which writes can be logged, bit n: 2^n bytes; 0: they cannot. */
+int medio_vfio_caps_log(const uint8_t *buf, size_t size, uint64_t *page_sizes);
 
 #endif

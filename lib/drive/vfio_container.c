@@ -324,31 +324,47 @@ int medio_vfio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size)
 		       : 0;
 }
 
+/* What the kernel says of the container, in size bytes; NULL: nothing, or out of memory. */
+static uint8_t *get_info(struct medio_card *card, size_t *size)
+{
+	uint32_t argsz = FIRST_INFO;
+
+	for (;;) {
+		_cleanup_free_ uint8_t *buf = calloc(1, argsz);
+		struct vfio_iommu_type1_info *info = (void *)buf;
+		if (!buf)
+			return NULL;
+		info->argsz = argsz;
+		if (ask(card, card->container->vfio->fd, VFIO_IOMMU_GET_INFO, info) < 0 ||
+			info->argsz > MEDIO_VFIO_MAX_INFO)
+			return NULL;
+		if (info->argsz <= argsz) {
+			*size = argsz;
+			return medio_steal_ptr(buf);
+		}
+		argsz = info->argsz;
+	}
+}
+
 void medio_vfio_dma_limits(struct medio_card *card, struct medio_dma_limits *out)
 {
-	uint8_t first[FIRST_INFO] = { 0 };
-	_cleanup_free_ uint8_t *more = NULL;
-	struct vfio_iommu_type1_info *info = (void *)first;
-	int fd = card->container->vfio->fd;
+	size_t size = 0;
+	_cleanup_free_ uint8_t *info = get_info(card, &size);
 
 	/* Old kernels say nothing: then this alone is known. */
 	medio_dma_limits_cut(out, MEDIO_DMA_MSI_FIRST, MEDIO_DMA_MSI_LAST);
-	info->argsz = sizeof(first);
-	if (ask(card, fd, VFIO_IOMMU_GET_INFO, info) < 0)
-		return;
-	uint32_t size = info->argsz;
-	if (size > sizeof(first) && size <= MEDIO_VFIO_MAX_INFO) {
-		more = calloc(1, size);
-		if (!more)
-			return;
-		info = (void *)more;
-		info->argsz = size;
-		if (ask(card, fd, VFIO_IOMMU_GET_INFO, info) < 0)
-			return;
-	}
-	if (size > MEDIO_VFIO_MAX_INFO)
-		return;
 	struct medio_dma_limits limits = *out;
-	if (!medio_vfio_caps_iommu((uint8_t *)info, size, &limits))
+	if (info && !medio_vfio_caps_iommu(info, size, &limits))
 		*out = limits;
+}
+
+uint64_t medio_vfio_log_page(struct medio_card *card)
+{
+	size_t size = 0;
+	_cleanup_free_ uint8_t *info = get_info(card, &size);
+	uint64_t page_sizes = 0;
+
+	if (info && medio_vfio_caps_log(info, size, &page_sizes))
+		page_sizes = 0;
+	return page_sizes & -page_sizes;
 }

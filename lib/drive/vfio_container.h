@@ -16,6 +16,9 @@ struct medio_vfio_container {
 	bool noiommu; /* of devices without an IOMMU: it maps nothing */
 	bool ready;   /* SET_IOMMU is done */
 	struct medio_list groups;
+	/* For whom it logs what its devices write, in pages of so many bytes. NULL: it does not. */
+	const struct medio_card *logger;
+	uint64_t log_page;
 };
 
 struct medio_vfio_group {
@@ -41,6 +44,9 @@ void medio_vfio_group_put(struct medio_card *card, struct medio_vfio_group *grou
 int medio_vfio_dma_map(struct medio_card *card, const struct medio_card_mapping *mapping);
 int medio_vfio_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t size);
 void medio_vfio_dma_limits(struct medio_card *card, struct medio_dma_limits *out);
+
+/* The smallest pages in which the card's container logs what is written; 0: it keeps no log. */
+uint64_t medio_vfio_log_page(struct medio_card *card);
 
 /* Say why the kernel refused to map: words for errnum, among them those about RLIMIT_MEMLOCK. */
 int medio_vfio_map_failed(

@@ -42,6 +42,8 @@ int medio_vfio_device_irq_set(struct medio_card *card, unsigned index, uint32_t 
 int medio_vfio_device_reset(struct medio_card *card);
 int medio_vfio_device_feature(
 	struct medio_card *card, uint32_t flags, void *data, size_t size, size_t cap, size_t *got);
+/* A log of what the device writes, kept by the device alone; or, without that, by its container. */
+extern const struct medio_card_log medio_vfio_log_device, medio_vfio_log;
 int medio_vfio_device_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got);
 int medio_vfio_device_mig_write(struct medio_card *card, const void *buf, size_t size);
 

@@ -522,6 +522,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.irq_set = medio_vu_backend_irq_set,
 	.reset = session_reset,
 	.feature = session_feature,
+	.log = &medio_card_log_feature,
 	.mig_read = session_mig_read,
 	.mig_write = session_mig_write,
 	.fd = session_fd,

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which pages the device writes: the log behind medio_card_dirty_*(). Who keeps it differs: the device
+ * itself, asked by VFIO_DEVICE_FEATURE, or the kernel's container.
+ */
+#ifndef MEDIO_DRIVE_DIRTY_H
+#define MEDIO_DRIVE_DIRTY_H
+
+#include <medio/driver.h>
+
+/* As many as VFIO takes in one log: a page of them. */
+#define MEDIO_DIRTY_RANGES 256u
+
+/* A log that runs; page_size 0: none does. */
+struct medio_card_dirty {
+	uint64_t page_size;
+	/* What is logged: whole pages, sorted and apart. Owned. */
+	struct medio_card_dma_range *ranges;
+	unsigned num_ranges;
+};
+
+/*
+ * One way to keep a log, of what card->dirty says. All return 0 or -errno, with words by
+ * medio_card_say() or the backend's. -ENOTTY: the other side keeps none.
+ */
+struct medio_card_log {
+	int (*start)(struct medio_card *card);
+	int (*stop)(struct medio_card *card);
+	/* Set the bits of what was written since the last time in [iova, iova + size): whole pages
+	 * and whole mappings. The bitmap is zero before. */
+	int (*get)(struct medio_card *card, uint64_t iova, uint64_t size, uint64_t *bitmap);
+};
+
+/* For backends whose `feature` takes ranges and gives bitmaps in place, as vfio-user's messages do. */
+extern const struct medio_card_log medio_card_log_feature;
+
+/* Set bits [from, to] of a bitmap. */
+void medio_dirty_set(uint64_t *bitmap, uint64_t from, uint64_t to);
+/* End the card's log, if one runs. */
+int medio_dirty_end(struct medio_card *card);
+
+#endif
