@@ -7,6 +7,7 @@
 
 #include <medio/serve.h>
 
+#include "devices/edu/edu.h"
 #include "devices/mtty/mtty.h"
 #include "plugin.h"
 #include "util/cleanup.h"
@@ -32,8 +33,11 @@ static const struct medio_parent_desc mtty_parent = {
 	.name = "mtty", .types = medio_mtty_types, .capacity = 24, .attrs = mtty_attrs
 };
 
+static const struct medio_parent_desc edu_parent = { .name = "edu", .types = medio_edu_types };
+
 const struct medio_parent_kind medio_catalog_kinds[] = {
 	{ .desc = &mtty_parent, .units = "ports" },
+	{ .desc = &edu_parent },
 };
 const unsigned medio_catalog_num_kinds = MEDIO_ARRAY_SIZE(medio_catalog_kinds);
 
