@@ -64,6 +64,7 @@ extern const struct medio_command medio_command_list;
 extern const struct medio_command medio_command_lspci;
 extern const struct medio_command medio_command_modify;
 extern const struct medio_command medio_command_monitor;
+extern const struct medio_command medio_command_net;
 extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
 extern const struct medio_command medio_command_serve;

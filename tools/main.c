@@ -23,6 +23,7 @@ static const struct medio_command *const commands[] = {
 	&medio_command_lspci,
 	&medio_command_console,
 	&medio_command_io,
+	&medio_command_net,
 	&medio_command_steps,
 	&medio_command_new,
 	&medio_command_replay,

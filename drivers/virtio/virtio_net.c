@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "virtio/virtio_net.h"
+#include "virtio_net.h"
 
 #include <endian.h>
 #include <errno.h>

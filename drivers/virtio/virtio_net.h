@@ -14,7 +14,7 @@
 #ifndef VIRTIO_NET_H
 #define VIRTIO_NET_H
 
-#include "virtio/virtio.h"
+#include "virtio.h"
 
 #define VIRTIO_NET_FRAME 65553 /* bytes of the largest frame: MTU 65535, header, VLAN tag */
 

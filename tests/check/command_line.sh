@@ -58,6 +58,17 @@ expect 2 'there are randread' io /nowhere --bench copy
 expect 2 'there are msix' io /nowhere --irq vector
 expect 2 '--count goes with' io /nowhere --count 1K
 expect 2 'cannot have it too' io /nowhere --read 0 --json
+expect 2 'exclude each other' net /nowhere --receive --echo
+expect 2 'go with --receive' net /nowhere --count 1
+expect 2 '--count does not go with it' net /nowhere --exchange 1M --count 1
+expect 2 'say how many bytes' net /nowhere --exchange 0
+expect 2 "'generate' must be a size" net /nowhere --generate many
+expect 2 '--size goes with --exchange' net /nowhere --echo --size 100
+expect 2 '--to goes with' net /nowhere --receive --to 52:54:00:12:34:56
+expect 2 'an address is like 52:54' net /nowhere --generate 60 --to 52:54:00:12:34
+expect 2 'an address is like 52:54' net /nowhere --generate 60 --to 52:54:00:12:34:5x
+expect 2 'cannot have it too' net /nowhere --receive --json --pcap -
+expect 2 'there are msix' net /nowhere --irq vector
 # From here on the line is right, and the device is not there.
 expect 1 '/nowhere: ' lspci /nowhere
 expect 1 '/nowhere: ' lspci -vvxxx --json -nn /nowhere
