@@ -146,6 +146,7 @@ static int bind_failed(struct medio_card *card, const struct medio_vfio_device *
 			"load iommufd with allow_unsafe_interrupts=1",
 			device->name);
 	case -EBUSY:
+	case -EINVAL: /* of a device that is bound: its file can be opened again, that is all */
 		return medio_card_say(card, EBUSY,
 			"%s is open already, or its IOMMU group is: by another program, or as vfio:",
 			device->name);

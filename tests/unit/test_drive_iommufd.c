@@ -198,6 +198,7 @@ static void each_refusal_says_what_to_do(void **state)
 	refuses("open device", EACCES, -EACCES, "chown USER /dev/vfio/devices/vfio3");
 	refuses("BIND", EPERM, -EPERM, "allow_unsafe_interrupts");
 	refuses("BIND", EBUSY, -EBUSY, "open already");
+	refuses("BIND", EINVAL, -EBUSY, "open already");
 	refuses("BIND", EACCES, -EACCES, "VF token");
 	refuses("ATTACH", EINVAL, -EINVAL, "ATTACH");
 	refuses("INFO", EIO, -EIO, "GET_INFO");
