@@ -134,7 +134,6 @@ static int virtio_disk_open(struct medio_card *card, const struct disk_options *
 		return ret;
 	virtio_blk_get_info(blk, &got);
 	*info = (struct disk_info){
-		.model = "virtio block device",
 		.unit = 1,
 		.size = got.blocks * got.block,
 		.block = got.block,
@@ -142,6 +141,8 @@ static int virtio_disk_open(struct medio_card *card, const struct disk_options *
 		.depth = got.depth,
 		.irq = got.virtio.irq,
 	};
+	snprintf(info->model, sizeof(info->model), "virtio block device, %s ring",
+		got.virtio.accepted & VIRTIO_F_RING_PACKED ? "packed" : "split");
 	memcpy(info->serial, got.serial, sizeof(info->serial));
 	*out = blk;
 	return 0;

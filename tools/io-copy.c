@@ -9,6 +9,7 @@
 
 #define PIECE	   (256u << 10) /* bytes of a command, if the disk takes as many */
 #define PIECES	   16u
+#define PHYSICAL   (2u << 20) /* bytes of memory in one piece, where there is no IOMMU */
 #define PROGRESS_S 0.2
 #define WAIT_MS	   500
 
@@ -133,8 +134,12 @@ static int wait_oldest(struct copy *copy)
 static int begin(struct copy *copy)
 {
 	const struct disk_info *info = copy->io->info;
+	struct medio_card_dma_info dma;
 
 	copy->size = info->max_transfer < PIECE ? info->max_transfer : PIECE;
+	medio_card_get_dma_info(copy->io->card, &dma);
+	if (dma.physical && copy->size > PHYSICAL / PIECES && info->block <= PHYSICAL / PIECES)
+		copy->size = PHYSICAL / PIECES / info->block * info->block;
 	copy->start = copy->shown = medio_ending_now();
 	copy->terminal = isatty(STDERR_FILENO) && !copy->io->json;
 	return medio_io_alloc(copy->io, (uint64_t)copy->size * PIECES);

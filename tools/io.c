@@ -45,7 +45,7 @@ static const struct medio_option options[] = {
 		"Of a card with several disks the Nth (a namespace of NVMe), not the first", 1,
 		UINT32_MAX },
 	{ "irq", 0, MEDIO_OPTION_STRING, offsetof(struct options, irq), "KIND",
-		"Use msix, msi or intx, or none and spin; the best there is if not said" },
+		"Use msix, msi (NVMe) or intx, or none and spin; the best there is if not said" },
 	{ "yes-overwrite", 0, MEDIO_OPTION_FLAG, offsetof(struct options, overwrite), NULL,
 		"What is on the disk may be lost: nothing is written without this" },
 	{ "json", 0, MEDIO_OPTION_FLAG, offsetof(struct options, json), NULL,
@@ -113,7 +113,8 @@ static int show(struct medio_io *io)
 	printf("%s%s%s: %s, %s (%llu bytes)\n", medio_bold(stdout), io->device, medio_plain(stdout),
 		*info->model ? info->model : "a disk", size, (unsigned long long)info->size);
 	if (*info->serial)
-		printf("  serial number %s, firmware %s\n", info->serial, info->firmware);
+		printf("  serial number %s%s%s\n", info->serial, *info->firmware ? ", firmware " : "",
+			info->firmware);
 	printf("  blocks of %u bytes, commands of up to %s, %u under way\n", info->block, most,
 		info->depth);
 	printf("  driver %s, unit %u, interrupts: %s\n", info->driver, info->unit,
