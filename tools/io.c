@@ -113,8 +113,8 @@ static int show(struct medio_io *io)
 	printf("%s%s%s: %s, %s (%llu bytes)\n", medio_bold(stdout), io->device, medio_plain(stdout),
 		*info->model ? info->model : "a disk", size, (unsigned long long)info->size);
 	if (*info->serial)
-		printf("  serial number %s%s%s\n", info->serial, *info->firmware ? ", firmware " : "",
-			info->firmware);
+		printf("  serial number %s%s%s\n", info->serial,
+			*info->firmware ? ", firmware " : "", info->firmware);
 	printf("  blocks of %u bytes, commands of up to %s, %u under way\n", info->block, most,
 		info->depth);
 	printf("  driver %s, unit %u, interrupts: %s\n", info->driver, info->unit,

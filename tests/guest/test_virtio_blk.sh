@@ -1,9 +1,9 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317,SC2329 # the dollars are the guest's; functions are called through check
 # SPDX-License-Identifier: BSD-3-Clause
-# test_virtio_blk.sh MEDIO BED: virtio disks go from the kernel's driver to medio's and back, in a guest: over VFIO with
+# test_virtio_blk.sh MEDIO BED [PART…]: virtio disks go from the kernel's driver to medio's and back, in a guest: over VFIO with
 # an IOMMU, over iommufd where the bed has it, over UIO without an IOMMU. What one has written the other reads.
-# MEDIO is the program; BED is what script/guest-bed printed.
+# MEDIO is the program; BED is what script/guest-bed printed; a PART is vfio, iommufd or uio, all if none is said.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
 . "$here/host_program.sh"
@@ -205,12 +205,11 @@ with_uio() {
 	check "the guest ends cleanly" guest_off
 }
 
-with_vfio
-guest_drop
-if has_iommufd; then
-	with_iommufd
+parts=("${@:3}")
+[ "${#parts[@]}" -gt 0 ] || parts=(vfio iommufd uio)
+for part in "${parts[@]}"; do
+	[ "$part" != iommufd ] || has_iommufd || continue
+	"with_$part"
 	guest_drop
-fi
-with_uio
-guest_drop
+done
 check_finish
