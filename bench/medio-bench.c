@@ -24,6 +24,8 @@ static const struct medio_bench *const benches[] = {
 	&medio_bench_connect,
 	&medio_bench_instances,
 	&medio_bench_dma,
+	&medio_bench_drive,
+	&medio_bench_maps,
 	&medio_bench_mgmt,
 };
 

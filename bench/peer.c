@@ -101,20 +101,25 @@ static void no_log(void *opaque, enum medio_log_level level, const char *line)
 	(void)line;
 }
 
-void medio_bench_serve(int fd, struct medio_bench_shared *shared, void *opaque)
+struct served {
+	const struct medio_type *type;
+	uint64_t poll_ns;
+};
+
+static void serve(int fd, struct medio_bench_shared *shared, void *opaque)
 {
 	const struct medio_instance_options opts = { .log = no_log };
 	const struct medio_server_options server_opts = { .once = true };
-	const uint64_t *poll_ns = opaque;
+	const struct served *served = opaque;
 	struct medio_loop *loop;
 	struct medio_instance *inst;
 	struct medio_server *server;
 
 	medio_bench_check(medio_loop_new(&loop), "loop");
-	medio_loop_set_poll(loop, poll_ns ? *poll_ns : 0);
-	medio_bench_check(
-		medio_instance_new(loop, &medio_bench_type, &opts, &inst, NULL), "instance");
-	medio_bench_share(inst, shared);
+	medio_loop_set_poll(loop, served->poll_ns);
+	medio_bench_check(medio_instance_new(loop, served->type, &opts, &inst, NULL), "instance");
+	if (served->type == &medio_bench_type)
+		medio_bench_share(inst, shared);
 	medio_bench_check(medio_server_new_fd(inst, fd, &server_opts, &server, NULL), "server");
 	medio_loop_run(loop);
 	medio_server_free(server);
@@ -122,25 +127,31 @@ void medio_bench_serve(int fd, struct medio_bench_shared *shared, void *opaque)
 	medio_loop_free(loop);
 }
 
-struct medio_card *medio_bench_card(struct medio_peer *peer, int cpu, bool poll)
+struct medio_card *medio_bench_card_of(
+	struct medio_peer *peer, const struct medio_type *type, int cpu, bool poll)
 {
 	const struct medio_card_options opts = { .poll = poll };
-	uint64_t poll_ns = poll ? 1000000 : 0;
+	struct served served = { type, poll ? 1000000 : 0 };
 	struct medio_card *card;
 
-	medio_peer_start(peer, cpu, medio_bench_serve, &poll_ns);
+	medio_peer_start(peer, cpu, serve, &served);
 	medio_bench_check(medio_card_open_fd(peer->fd, &opts, &card, NULL), "open");
 	peer->fd = -1;
 	return card;
 }
 
+struct medio_card *medio_bench_card(struct medio_peer *peer, int cpu, bool poll)
+{
+	return medio_bench_card_of(peer, &medio_bench_type, cpu, poll);
+}
+
 struct medio_vu_client *medio_bench_client(struct medio_peer *peer, int cpu)
 {
-	static uint64_t no_poll;
+	struct served served = { .type = &medio_bench_type };
 	struct medio_vu_client *client;
 	struct medio_vu_caps offer, got;
 
-	medio_peer_start(peer, cpu, medio_bench_serve, &no_poll);
+	medio_peer_start(peer, cpu, serve, &served);
 	medio_bench_check(medio_vu_client_new(peer->fd, NULL, &client), "client");
 	peer->fd = -1;
 	medio_vu_caps_default(&offer);

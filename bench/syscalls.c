@@ -6,63 +6,9 @@
  */
 #include "bench.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 #define MAX_RUNS 5 /* the count hardly varies */
-
-struct tracer {
-	pthread_t thread;
-	pid_t pid;
-	_Atomic uint64_t calls;
-	_Atomic int ready; /* 1: it counts; below 0: -errno */
-};
-
-static bool entering(pid_t pid)
-{
-	struct __ptrace_syscall_info info;
-	return ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(info), &info) > 0 &&
-	       info.op == PTRACE_SYSCALL_INFO_ENTRY;
-}
-
-static void *trace(void *opaque)
-{
-	struct tracer *t = opaque;
-	int status;
-
-	if (ptrace(PTRACE_SEIZE, t->pid, 0, PTRACE_O_TRACESYSGOOD) < 0 ||
-		ptrace(PTRACE_INTERRUPT, t->pid, 0, 0) < 0) {
-		atomic_store(&t->ready, -errno);
-		return NULL;
-	}
-	while (waitpid(t->pid, &status, __WALL) == t->pid && WIFSTOPPED(status)) {
-		int sig = WSTOPSIG(status);
-		if (sig == (SIGTRAP | 0x80) && entering(t->pid))
-			atomic_fetch_add(&t->calls, 1);
-		bool ours = status >> 16 || sig == (SIGTRAP | 0x80) || sig == SIGTRAP;
-		ptrace(PTRACE_SYSCALL, t->pid, 0, ours ? 0 : sig);
-		atomic_store(&t->ready, 1);
-	}
-	return NULL;
-}
-
-static int tracer_start(struct tracer *t, pid_t pid)
-{
-	memset(t, 0, sizeof(*t));
-	t->pid = pid;
-	int ret = pthread_create(&t->thread, NULL, trace, t);
-	if (ret)
-		return -ret;
-	while ((ret = atomic_load(&t->ready)) == 0)
-		sched_yield();
-	return ret < 0 ? ret : 0;
-}
 
 static void read_many(struct medio_card *card, unsigned n)
 {
@@ -85,7 +31,8 @@ static void post_many(struct medio_card *card, unsigned n)
 }
 
 static void count(struct medio_report *r, const struct medio_figure *figure,
-	struct medio_card *card, struct tracer *t, void (*fn)(struct medio_card *card, unsigned n))
+	struct medio_card *card, struct medio_tracer *t,
+	void (*fn)(struct medio_card *card, unsigned n))
 {
 	double calls[MAX_RUNS];
 	unsigned n = medio_report_count(r, 2000, 400);
@@ -93,9 +40,9 @@ static void count(struct medio_report *r, const struct medio_figure *figure,
 
 	fn(card, n / 4);
 	for (unsigned i = 0; i < runs; i++) {
-		uint64_t before = atomic_load(&t->calls);
+		uint64_t before = medio_tracer_calls(t);
 		fn(card, n);
-		calls[i] = (double)(atomic_load(&t->calls) - before) / n;
+		calls[i] = (double)(medio_tracer_calls(t) - before) / n;
 	}
 	medio_report_put(r, figure, calls, runs);
 }
@@ -103,10 +50,10 @@ static void count(struct medio_report *r, const struct medio_figure *figure,
 static int run(struct medio_report *r)
 {
 	struct medio_peer peer;
-	struct tracer t;
+	struct medio_tracer t;
 	int cpu = r->cpu_server < 0 ? r->cpu_client : r->cpu_server;
 	struct medio_card *card = medio_bench_card(&peer, cpu, false);
-	int ret = tracer_start(&t, peer.pid);
+	int ret = medio_tracer_start(&t, peer.pid);
 
 	if (ret)
 		medio_report_note(r, "left out: the server cannot be traced (%s)", strerror(-ret));
@@ -128,7 +75,7 @@ static int run(struct medio_report *r)
 		count(r, &posts, card, &t, post_many);
 	}
 	medio_card_close(card);
-	pthread_join(t.thread, NULL);
+	medio_tracer_join(&t);
 	medio_peer_stop(&peer);
 	return 0;
 }

@@ -217,6 +217,21 @@ static void input_output(struct medio_dev *dev, const struct nvme_command *c)
 	complete(dev, 1, c, status, 0);
 }
 
+void nvme_model_serve(struct medio_dev *dev, uint64_t block, uint32_t count, uint64_t iova)
+{
+	struct model *m = medio_priv(dev);
+	const struct nvme_command c = { .opcode = NVME_IO_READ,
+		.nsid = 1,
+		.prp1 = iova,
+		.cdw10 = (uint32_t)block,
+		.cdw11 = (uint32_t)(block >> 32),
+		.cdw12 = count - 1 };
+
+	input_output(dev, &c);
+	m->queues[1].cq_head = m->queues[1].cq_tail;
+	put_level(dev);
+}
+
 static void on_later(void *opaque)
 {
 	struct medio_dev *dev = opaque;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* An NVMe controller with a small disk, for tests of a driver: it does as quirks say, and tells in seen. */
+/* An NVMe controller with a small disk, for tests of a driver and to measure one: it does as quirks say, and
+ * tells in seen. */
 #ifndef TEST_NVME_MODEL_H
 #define TEST_NVME_MODEL_H
 
@@ -31,5 +32,12 @@ extern struct seen {
 } seen;
 
 extern const struct medio_type nvme_model_type;
+
+/*
+ * Read count blocks into memory at iova, all in one page, and complete that, as if a command had come
+ * through the I/O queue and its completion been taken: what the disk itself takes for one. The driver
+ * that made the queue cannot use it any more.
+ */
+void nvme_model_serve(struct medio_dev *dev, uint64_t block, uint32_t count, uint64_t iova);
 
 #endif
