@@ -80,7 +80,8 @@ struct medio_card_options {
 	bool poll;		/* spin for answers instead of sleeping: latency for a core */
 	/* The card shares its DMA mappings with the other cards of this one. NULL: has its own. */
 	struct medio_container *container;
-	/* vfio: a UUID, the secret that the driver of a virtual function's parent has set. */
+	/* vfio, and iommufd from Linux 6.18 on: a UUID, the secret that the driver of a virtual
+	 * function's parent has set (MEDIO_CARD_FEATURE_PCI_VF_TOKEN). */
 	const char *vf_token;
 };
 
@@ -183,7 +184,8 @@ MEDIO_API int medio_card_get_irq(
 /*
  * Read or write count bytes at offset of a region. An access of up to max_data_xfer bytes arrives
  * at the device as one access. -EINVAL: no such region, or a range outside it; -EPERM: not
- * readable, not writable.
+ * readable, not writable; -ENODEV: a real device that is gone (removed, or its registers all read as
+ * ones); -EIO: also, one whose command register has memory access off.
  */
 MEDIO_API int medio_card_read(
 	struct medio_card *card, unsigned region, uint64_t offset, void *buf, size_t count);
@@ -229,6 +231,11 @@ MEDIO_API int medio_card_read8_rep(
  * Map size bytes at offset of a region; *out is readable and writable as the region is. -EINVAL:
  * unaligned, or not inside one mappable area; -ENODEV: nothing there is mappable. Unmapped by
  * medio_card_munmap() with the same pointer and size; not by close.
+ *
+ * Of a real device the kernel takes the mapping's pages away when it is removed (uio), or while memory
+ * access is off in its command register (vfio): who touches them then gets SIGBUS; or they read as ones. A
+ * program that must outlive that handles SIGBUS, or uses medio_card_read() and _write(), which return
+ * -ENODEV and -EIO. (For these uio installs a handler of SIGBUS, which hands all others on.)
  */
 MEDIO_API int medio_card_mmap(
 	struct medio_card *card, unsigned region, uint64_t offset, size_t size, void **out);
@@ -325,6 +332,23 @@ struct medio_card_dma_info {
 };
 MEDIO_API void medio_card_get_dma_info(struct medio_card *card, struct medio_card_dma_info *out);
 
+/* Memory that the device wanted to reach and was refused: a mistake of its driver's, as a rule. */
+struct medio_card_fault {
+	uint64_t iova, size; /* of the access */
+	unsigned prot;	     /* MEDIO_CARD_DMA_READ, _WRITE: what it wanted */
+	uint64_t number;     /* the how manieth it was, from 1 on */
+	char words[160];     /* "the device wanted to read 4096 bytes at iova 0x5000: not mapped" */
+};
+/*
+ * Take the oldest fault that is kept. A wait for an interrupt that does not come has the latest one in its
+ * words. -ENOENT: there is none; -ENOTSUP: nobody tells.
+ *
+ * local: all of them, the last 64 are kept. vfio-user: what the server asked this program for and did not
+ * get (the last 8); what it looks up itself, its own log tells. A real device's faults are known to the
+ * kernel only, which tells no program of them: look for DMAR, AMD-Vi or arm-smmu in its log (dmesg).
+ */
+MEDIO_API int medio_card_fault(struct medio_card *card, struct medio_card_fault *out);
+
 /*
  * Log which pages of the memory that is mapped now the device writes, in pages of page_size bytes (a power
  * of two, at least 4096); at first all are clean. The device itself may keep the log (then it is exact),
@@ -363,8 +387,9 @@ MEDIO_API int medio_card_irq_fd(struct medio_card *card, unsigned index, uint32_
 /*
  * Wait for an event of an opened vector; *events becomes how many there were since the last wait.
  * timeout_ms 0 only looks, -1 waits for ever. Answers the other side's requests meanwhile, and
- * flushes posted writes first. -ETIMEDOUT: none came (the card lives on); -ENOENT: not opened;
- * -EINTR: a signal came.
+ * flushes posted writes first. -ETIMEDOUT: none came (the card lives on; the words say what is in the
+ * way, if that is known: a mask, bus mastering, a DMA fault); -ENOENT: not opened; -EINTR: a signal came;
+ * -ENODEV: none came, and a real device is gone.
  */
 MEDIO_API int medio_card_irq_wait(
 	struct medio_card *card, unsigned index, uint32_t vector, int timeout_ms, uint64_t *events);
@@ -408,6 +433,12 @@ enum {
 	MEDIO_CARD_FEATURE_SET = 1 << 17,
 	MEDIO_CARD_FEATURE_PROBE = 1 << 18,
 };
+/*
+ * The token of a vfio or iommufd device whose virtual functions are to be driven through VFIO as well: its
+ * driver sets it (MEDIO_CARD_FEATURE_SET, 16 bytes: a UUID as it is written, without dashes), and theirs
+ * give the same one in medio_card_options.vf_token.
+ */
+#define MEDIO_CARD_FEATURE_PCI_VF_TOKEN 0
 /*
  * VFIO_DEVICE_FEATURE: flags is a feature's number and MEDIO_CARD_FEATURE_* bits. size bytes of
  * data go with the request; at most cap bytes come back into data, *got says how many (got may be

@@ -11,6 +11,7 @@
 
 #include "drive/container.h"
 #include "drive/dirty.h"
+#include "drive/fault.h"
 #include "drive/kernel.h"
 
 #define MEDIO_CARD_MAX_REGIONS 64
@@ -36,6 +37,8 @@ struct medio_card_irq_state {
 	struct medio_card_irq view;
 	int *fds;	/* of opened vectors, owned; NULL: not opened */
 	uint32_t count; /* of fds */
+	/* Vector 0 is masked, as far as is known here. Only for words. */
+	bool masked, unmasked_by_fd;
 };
 
 /* Interrupt actions and data, with the numbers that VFIO and vfio-user share (SET_IRQS). */
@@ -53,6 +56,7 @@ enum {
  */
 struct medio_backend {
 	const char *scheme;
+	bool near; /* a look at config space takes no message, and says -ENODEV of a device that is gone */
 	/* Connect; fill card->info, card->backend_state. fd: a connected one, or -1. With words. */
 	int (*open)(struct medio_card *card, const char *address, int fd,
 		const struct medio_card_options *opts, struct medio_error **err);
@@ -98,6 +102,9 @@ struct medio_backend {
 	const struct medio_card_log *log; /* of what the device writes */
 	int (*mig_read)(struct medio_card *card, void *buf, size_t cap, size_t *got);
 	int (*mig_write)(struct medio_card *card, const void *buf, size_t size);
+	/* Memory that the device was refused: take the oldest, or look at the newest. -ENOENT: none.
+	 * NULL: nobody tells. */
+	int (*fault)(struct medio_card *card, bool take, struct medio_card_fault *out);
 	/* A server's requests. NULL: there are none. */
 	int (*fd)(const struct medio_card *card);
 	int (*process)(struct medio_card *card);
@@ -118,7 +125,8 @@ struct medio_card {
 	const void *domain; /* set by open: members with the same one share their mappings */
 	unsigned dma_bits;  /* of addresses the device can put out; 0: 64 */
 	struct medio_card_dirty dirty;
-	bool returns;	    /* set by open: reconnect() can work, and needs the mappings' files */
+	struct medio_card_faults faults;
+	bool returns; /* set by open: reconnect() can work, and needs the mappings' files */
 	/* Who it is, for reconnect(): the words of config space at medio_card_id_offsets. */
 	bool has_ids;
 	uint32_t ids[MEDIO_CARD_IDS];

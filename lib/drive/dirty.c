@@ -78,6 +78,50 @@ static void add_later(const struct medio_card *card, uint64_t iova, uint64_t siz
 	}
 }
 
+/* ---- What went through this program ------------------------------------------------------------ */
+
+void medio_dirty_note(struct medio_card *card, uint64_t iova, uint64_t size)
+{
+	struct medio_card_dirty *dirty = &card->dirty;
+	uint64_t first = iova, last = iova + (size - 1);
+
+	if (!dirty->page_size || !size)
+		return;
+	for (unsigned i = 0; i < dirty->num_notes; i++) {
+		struct medio_card_dma_range *note = &dirty->notes[i];
+		/* Behind it, as when a large write comes in pieces; or, when there is no room, together
+		 * with what is between. */
+		bool near = first <= note->last + 1 && last >= note->first;
+		if (!near && (i + 1 < dirty->num_notes || i + 1 < MEDIO_DIRTY_NOTES))
+			continue;
+		if (first < note->first)
+			note->first = first;
+		if (last > note->last)
+			note->last = last;
+		return;
+	}
+	dirty->notes[dirty->num_notes++] = (struct medio_card_dma_range){ first, last };
+}
+
+/* Add the notes in the range to the bitmap, and forget those that are there in full. */
+static void take_notes(struct medio_card *card, uint64_t iova, uint64_t size, uint64_t *bitmap)
+{
+	struct medio_card_dirty *dirty = &card->dirty;
+	uint64_t end = iova + (size - 1), page = dirty->page_size;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < dirty->num_notes; i++) {
+		const struct medio_card_dma_range note = dirty->notes[i];
+		uint64_t first = note.first > iova ? note.first : iova;
+		uint64_t last = note.last < end ? note.last : end;
+		if (first <= last)
+			medio_dirty_set(bitmap, (first - iova) / page, (last - iova) / page);
+		if (note.first < iova || note.last > end)
+			dirty->notes[kept++] = note;
+	}
+	dirty->num_notes = kept;
+}
+
 /* ---- Calls ------------------------------------------------------------------------------------- */
 
 static void forget(struct medio_card *card)
@@ -149,9 +193,11 @@ int medio_card_dirty_get(struct medio_card *card, uint64_t iova, uint64_t size, 
 			card, EINVAL, "0x%llx bytes at 0x%llx cut a mapping", (ull)size, (ull)iova);
 	memset(bitmap, 0, (size / page + 63) / 64 * 8);
 	int ret = medio_card_result(card, card->backend->log->get(card, iova, size, bitmap));
-	if (!ret)
-		add_later(card, iova, size, bitmap);
-	return ret;
+	if (ret)
+		return ret;
+	add_later(card, iova, size, bitmap);
+	take_notes(card, iova, size, bitmap);
+	return 0;
 }
 
 /* ---- A log kept by the device, asked by messages ----------------------------------------------- */

@@ -11,12 +11,17 @@
 /* As many as VFIO takes in one log: a page of them. */
 #define MEDIO_DIRTY_RANGES 256u
 
+#define MEDIO_DIRTY_NOTES 32u
+
 /* A log that runs; page_size 0: none does. */
 struct medio_card_dirty {
 	uint64_t page_size;
 	/* What is logged: whole pages, sorted and apart. Owned. */
 	struct medio_card_dma_range *ranges;
 	unsigned num_ranges;
+	/* What was written through this program, which is not in the other side's log. */
+	struct medio_card_dma_range notes[MEDIO_DIRTY_NOTES];
+	unsigned num_notes;
 };
 
 /*
@@ -36,6 +41,8 @@ extern const struct medio_card_log medio_card_log_feature;
 
 /* Set bits [from, to] of a bitmap. */
 void medio_dirty_set(uint64_t *bitmap, uint64_t from, uint64_t to);
+/* The device has had size bytes at iova written by this program: vfio-user's DMA_WRITE. */
+void medio_dirty_note(struct medio_card *card, uint64_t iova, uint64_t size);
 /* End the card's log, if one runs. */
 int medio_dirty_end(struct medio_card *card);
 

@@ -298,6 +298,7 @@ static void iommufd_dma_limits(struct medio_card *card, struct medio_dma_limits 
 
 const struct medio_backend medio_backend_iommufd = {
 	.scheme = "iommufd",
+	.near = true,
 	.open = iommufd_open,
 	.close = iommufd_close,
 	.region = medio_vfio_device_region,

@@ -3,6 +3,7 @@
 #include <medio/driver.h>
 
 #include <errno.h>
+#include <linux/pci_regs.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -104,6 +105,7 @@ int medio_card_irq_open(struct medio_card *card, unsigned index, uint32_t count)
 	}
 	irq->fds = fds;
 	irq->count = count;
+	irq->masked = false;
 	return 0;
 }
 
@@ -136,23 +138,75 @@ static int wait_once(struct medio_card *card, int fd, int ms)
 	return 0;
 }
 
+/* Take the events there are. */
+static bool take_events(struct medio_card *card, unsigned index, int fd, uint64_t *events)
+{
+	struct medio_card_irq_state *irq = &card->irqs[index];
+	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return false;
+	*events = count;
+	/* The next one may have to wait until it is unmasked. */
+	irq->masked = irq->view.automasked && !irq->unmasked_by_fd;
+	if (medio_calls_watched())
+		medio_calls_say(0, "read eventfd -> %llu events", (unsigned long long)count);
+	return true;
+}
+
+/* Nothing came for a while: is the device still there, and may it send interrupts? Only where asking
+ * takes no message. 0 with a hint, "" if it has none; -ENODEV with words. */
+static int look(struct medio_card *card, unsigned index, const char **hint)
+{
+	uint16_t command = 0;
+
+	*hint = "";
+	if (!card->backend->near)
+		return 0;
+	int ret = medio_card_read16(card, MEDIO_CARD_CONFIG, PCI_COMMAND, &command);
+	if (ret)
+		return ret == -ENODEV ? ret : 0;
+	if ((index == MEDIO_CARD_MSI || index == MEDIO_CARD_MSIX) &&
+		!(command & PCI_COMMAND_MASTER))
+		*hint = "; bus mastering is off in the command register, so the device sends none";
+	return 0;
+}
+
+static int no_event(struct medio_card *card, unsigned index, uint32_t vector, int timeout_ms)
+{
+	char fault[200];
+	const char *hint = "";
+	int ret = timeout_ms > 0 ? look(card, index, &hint) : 0;
+
+	if (ret)
+		return ret;
+	if (card->irqs[index].masked && !vector)
+		hint = "; it is masked, until medio_card_irq_unmask()";
+	return medio_card_fail(card, ETIMEDOUT,
+		"interrupt %u, vector %u: no event within %d ms%s%s", index, vector, timeout_ms,
+		hint, medio_fault_hint(card, fault, sizeof(fault)));
+}
+
+/* How long to wait at once: who waits for ever has to notice that the device is gone. */
+static int slice(const struct medio_card *card, int timeout_ms, uint64_t deadline, uint64_t now)
+{
+	if (timeout_ms >= 0)
+		return (int)((deadline - now + 999999) / 1000000);
+	return card->backend->near ? 1000 : -1;
+}
+
 int medio_card_irq_wait(
 	struct medio_card *card, unsigned index, uint32_t vector, int timeout_ms, uint64_t *events)
 {
 	int fd = medio_card_irq_fd(card, index, vector);
 	uint64_t deadline = medio_now_ns() + (uint64_t)(timeout_ms > 0 ? timeout_ms : 0) * 1000000;
 	int ret = fd < 0 ? fd : medio_card_flush(card);
+	const char *unused;
 	bool processed = false;
 
 	while (!ret) {
-		uint64_t count, now;
-		if (read(fd, &count, sizeof(count)) == sizeof(count)) {
-			*events = count;
-			if (medio_calls_watched())
-				medio_calls_say(0, "read eventfd -> %llu events",
-					(unsigned long long)count);
+		if (take_events(card, index, fd, events))
 			return 0;
-		}
 		/* A request may have come with an earlier answer: poll() would not tell of it. */
 		if (!processed) {
 			ret = medio_card_process(card);
@@ -161,13 +215,12 @@ int medio_card_irq_wait(
 				ret = 0;
 			continue;
 		}
-		now = medio_now_ns();
+		uint64_t now = medio_now_ns();
 		if (timeout_ms >= 0 && now >= deadline)
-			return medio_card_fail(card, ETIMEDOUT,
-				"interrupt %u, vector %u: no event within %d ms", index, vector,
-				timeout_ms);
-		ret = wait_once(
-			card, fd, timeout_ms < 0 ? -1 : (int)((deadline - now + 999999) / 1000000));
+			return no_event(card, index, vector, timeout_ms);
+		ret = wait_once(card, fd, slice(card, timeout_ms, deadline, now));
+		if (!ret && timeout_ms < 0)
+			ret = look(card, index, &unused);
 	}
 	return ret;
 }
@@ -197,12 +250,20 @@ static int act(
 
 int medio_card_irq_mask(struct medio_card *card, unsigned index, uint32_t start, uint32_t count)
 {
-	return act(card, index, MEDIO_CARD_IRQ_MASK, start, count);
+	int ret = act(card, index, MEDIO_CARD_IRQ_MASK, start, count);
+
+	if (!ret && !start)
+		card->irqs[index].masked = true;
+	return ret;
 }
 
 int medio_card_irq_unmask(struct medio_card *card, unsigned index, uint32_t start, uint32_t count)
 {
-	return act(card, index, MEDIO_CARD_IRQ_UNMASK, start, count);
+	int ret = act(card, index, MEDIO_CARD_IRQ_UNMASK, start, count);
+
+	if (!ret && !start)
+		card->irqs[index].masked = false;
+	return ret;
 }
 
 int medio_card_irq_trigger(struct medio_card *card, unsigned index, uint32_t start, uint32_t count)
@@ -216,9 +277,12 @@ int medio_card_irq_unmask_fd(struct medio_card *card, unsigned index, int fd)
 
 	if (!vectors_get(card, index, 0, 1, &ret))
 		return ret;
-	return medio_card_result(card,
+	ret = medio_card_result(card,
 		card->backend->irq_set(card, index, MEDIO_CARD_IRQ_EVENTFD | MEDIO_CARD_IRQ_UNMASK,
 			0, 1, fd < 0 ? NULL : &fd));
+	if (!ret)
+		card->irqs[index].unmasked_by_fd = fd >= 0;
+	return ret;
 }
 
 int medio_card_irq_disable(struct medio_card *card, unsigned index)

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/pci_regs.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -173,6 +174,19 @@ bool medio_kernel_noiommu(const struct medio_kernel *kernel, const char *group)
 	return !medio_kernel_read(
 		       kernel, name, sizeof(name), "/sys/kernel/iommu_groups/%s/name", group) &&
 	       !strcmp(name, "vfio-noiommu");
+}
+
+bool medio_kernel_absent(const void *buf, size_t count, int fd, uint64_t config)
+{
+	static const uint8_t ones[] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+	uint32_t class = 0;
+
+	if (count > sizeof(ones) || memcmp(buf, ones, count) != 0)
+		return false;
+	/* No device's class is this; and VFIO passes it through, unlike the IDs of virtual functions. */
+	return pread(fd, &class, sizeof(class), (off_t)(config + PCI_CLASS_REVISION)) ==
+		       sizeof(class) &&
+	       class == UINT32_MAX;
 }
 
 static bool hex_digits(const char **text, unsigned count)

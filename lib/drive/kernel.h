@@ -45,6 +45,12 @@ unsigned medio_kernel_strangers(
 bool medio_kernel_noiommu(const struct medio_kernel *kernel, const char *group);
 
 /*
+ * Registers of a PCI device that is not there read as ones. Did this read, of count bytes, bring them for
+ * that reason? Asks config space, which is in file fd from config on.
+ */
+bool medio_kernel_absent(const void *buf, size_t count, int fd, uint64_t config);
+
+/*
  * Is text a PCI address as sysfs has it, "0000:01:00.0"? Nothing else may come into a path. An
  * address without a domain gets 0000: full has room for MEDIO_BDF_TEXT bytes.
  */

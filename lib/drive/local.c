@@ -534,6 +534,35 @@ static int local_feature(
 	return 0;
 }
 
+static int local_fault(struct medio_card *card, bool take, struct medio_card_fault *out)
+{
+	static const char *const reasons[] = {
+		[MEDIO_FAULT_NOT_MAPPED] = "not mapped",
+		[MEDIO_FAULT_PERMISSION] = "mapped, but not for that",
+		[MEDIO_FAULT_REMOTE] = "memory of the program's own, which this device cannot reach; "
+				       "that of medio_card_dma_alloc() it can",
+		[MEDIO_FAULT_GONE] = "the memory's file was truncated",
+		[MEDIO_FAULT_BUS_MASTER] = "bus mastering is off in the command register",
+	};
+	struct local *local = card->backend_state;
+	struct medio_iommu *iommu = medio_instance_iommu(local->inst);
+	unsigned count = medio_iommu_fault_count(iommu);
+	uint64_t number = medio_iommu_fault_total(iommu);
+	struct medio_iommu_fault fault;
+
+	if (!count)
+		return -ENOENT;
+	if (take)
+		number -= count - 1;
+	int ret = take ? medio_iommu_fault_take(iommu, &fault)
+		       : medio_iommu_fault_get(iommu, count - 1, &fault);
+	if (!ret)
+		medio_fault_fill(out, number, fault.iova, fault.size, fault.prot,
+			fault.reason < MEDIO_ARRAY_SIZE(reasons) ? reasons[fault.reason]
+								 : "refused");
+	return ret;
+}
+
 static int local_mig_read(struct medio_card *card, void *buf, size_t cap, size_t *got)
 {
 	struct local *local = card->backend_state;
@@ -591,6 +620,7 @@ const struct medio_backend medio_backend_local = {
 	.reset = local_reset,
 	.feature = local_feature,
 	.log = &medio_card_log_feature,
+	.fault = local_fault,
 	.mig_read = local_mig_read,
 	.mig_write = local_mig_write,
 	.fd = local_fd,

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "drive/physical.h"
+#include "iommu/guard.h"
 #include "drive/calls.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -38,13 +39,18 @@ static bool is_gone(const struct medio_card *card)
 		       uio->name) == -ENOENT;
 }
 
-static int failed(struct medio_card *card, int ret, const char *what)
+static int gone(struct medio_card *card, const char *what)
 {
 	const struct medio_uio *uio = card->backend_state;
 
+	return medio_card_say(card, ENODEV, "%s: the device %s is gone: removed, or taken from UIO",
+		what, uio->device);
+}
+
+static int failed(struct medio_card *card, int ret, const char *what)
+{
 	if ((ret == -ENODEV || ret == -EIO || ret == -ENXIO) && is_gone(card))
-		return medio_card_say(card, ENODEV,
-			"%s: the device %s has been removed, or taken from UIO", what, uio->device);
+		return gone(card, what);
 	return medio_card_say(card, -ret, "%s: %s", what, strerror(-ret));
 }
 
@@ -152,6 +158,7 @@ static void uio_close(struct medio_card *card)
 
 	for (unsigned i = 0; i < MEDIO_UIO_BARS; i++) {
 		struct medio_uio_bar *bar = &uio->bars[i];
+		medio_guard_del(bar->guard);
 		if (bar->regs)
 			munmap(bar->regs - (bar->start & PAGE_MASK),
 				(bar->start & PAGE_MASK) + bar->size);
@@ -220,9 +227,16 @@ static int have_bar(struct medio_card *card, unsigned n)
 	if (fd < 0)
 		return failed(card, fd, what);
 	if (!bar->io) {
-		void *ptr = mmap(NULL, skip + bar->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		size_t len = (skip + bar->size + PAGE_MASK) & ~PAGE_MASK;
+		void *ptr = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 		if (ptr == MAP_FAILED)
 			return failed(card, -errno, what);
+		int ret = medio_guard_add(
+			ptr, len, PAGE_MASK + 1, PROT_READ | PROT_WRITE, &bar->guard);
+		if (ret) {
+			munmap(ptr, len);
+			return failed(card, ret, what);
+		}
 		medio_calls_say(0, "mmap the whole of it");
 		bar->regs = (uint8_t *)ptr + skip;
 	}
@@ -345,37 +359,53 @@ static int by_calls(int fd, uint64_t offset, void *buf, size_t count, bool write
 	return 0;
 }
 
+/* Registers in memory. What is read of a device that has gone is zeros, and not passed on. */
+static int by_memory(struct medio_card *card, unsigned region, uint64_t offset, void *buf,
+	size_t count, bool write)
+{
+	const struct medio_uio *uio = card->backend_state;
+	const struct medio_uio_bar *bar = &uio->bars[region];
+	uint8_t *p = buf;
+
+	while (count) {
+		size_t n = width(offset, count, 8);
+		if (write)
+			store(bar->regs + offset, p, n);
+		else
+			load(bar->regs + offset, p, n);
+		if (medio_calls_watched())
+			medio_calls_access(write ? "store" : "load", region, offset, p, n, 0);
+		p += n;
+		offset += n;
+		count -= n;
+	}
+	return medio_guard_poisoned(bar->guard) ? -ENODEV : 0;
+}
+
 static int transfer(struct medio_card *card, unsigned region, uint64_t offset, void *buf,
 	size_t count, bool write)
 {
 	const struct medio_uio *uio = card->backend_state;
-	uint8_t *p = buf;
+	bool config = region == MEDIO_CARD_CONFIG;
 	char what[48];
+	int ret;
 
-	if (region < MEDIO_UIO_BARS && !uio->bars[region].io) {
-		uint8_t *regs = uio->bars[region].regs;
-		while (count) {
-			size_t n = width(offset, count, 8);
-			if (write)
-				store(regs + offset, p, n);
-			else
-				load(regs + offset, p, n);
-			if (medio_calls_watched())
-				medio_calls_access(
-					write ? "store" : "load", region, offset, p, n, 0);
-			p += n;
-			offset += n;
-			count -= n;
-		}
-		return 0;
+	if (!config && !uio->bars[region].io) {
+		ret = by_memory(card, region, offset, buf, count, write);
+	} else {
+		ret = by_calls(
+			config ? uio->config : uio->bars[region].fd, offset, buf, count, write);
+		if (medio_calls_watched())
+			medio_calls_access(
+				write ? "pwrite" : "pread", region, offset, buf, count, ret);
 	}
-	int ret = by_calls(region == MEDIO_CARD_CONFIG ? uio->config : uio->bars[region].fd, offset,
-		buf, count, write);
-	if (medio_calls_watched())
-		medio_calls_access(write ? "pwrite" : "pread", region, offset, buf, count, ret);
+	if (!ret && !write && medio_kernel_absent(buf, count, uio->config, 0))
+		ret = -ENODEV;
+	if (!ret)
+		return 0;
 	snprintf(what, sizeof(what), "%s of region %u at 0x%llx", write ? "write" : "read", region,
 		(ull)offset);
-	return ret ? failed(card, ret, what) : 0;
+	return ret == -ENODEV ? gone(card, what) : failed(card, ret, what);
 }
 
 static int uio_read(
@@ -553,6 +583,7 @@ static int uio_reset(struct medio_card *card)
 
 const struct medio_backend medio_backend_uio = {
 	.scheme = "uio",
+	.near = true,
 	.open = uio_open,
 	.close = uio_close,
 	.region = uio_region,

@@ -12,6 +12,8 @@ struct medio_uio_bar {
 	bool io;       /* ports: read and written by calls; else memory, by the mapping */
 	int fd;	       /* of resourceN, opened at first use; -1 */
 	uint8_t *regs; /* the mapping, from the BAR's first byte on */
+	/* The kernel takes the mapping's pages away with the device: no SIGBUS then. */
+	struct medio_guard *guard;
 };
 
 /* card->backend_state. */

@@ -111,6 +111,7 @@ static int vfio_open(struct medio_card *card, const char *address, int fd,
 
 const struct medio_backend medio_backend_vfio = {
 	.scheme = "vfio",
+	.near = true,
 	.open = vfio_open,
 	.close = vfio_close,
 	.region = medio_vfio_device_region,
@@ -131,6 +132,7 @@ const struct medio_backend medio_backend_vfio = {
 /* The same without an IOMMU: the kernel maps nothing, the device puts out physical addresses. */
 static const struct medio_backend backend_noiommu = {
 	.scheme = "vfio",
+	.near = true,
 	.open = vfio_open,
 	.close = vfio_close,
 	.region = medio_vfio_device_region,

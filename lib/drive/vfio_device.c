@@ -44,8 +44,8 @@ static int failed(struct medio_card *card, int ret, const char *what)
 	const struct medio_vfio_device *device = card->backend_state;
 
 	if ((ret == -ENODEV || ret == -EIO || ret == -ENXIO || ret == -ENOTTY) && is_gone(card))
-		return medio_card_say(
-			card, ENODEV, "%s: the device %s has been removed", what, device->name);
+		return medio_card_say(card, ENODEV,
+			"%s: the device %s is gone: it has been removed", what, device->name);
 	return medio_card_say(card, -ret, "%s: %s", what, strerror(-ret));
 }
 
@@ -253,6 +253,10 @@ int medio_vfio_device_read(
 		at += (size_t)n;
 		count -= (size_t)n;
 	}
+	if (medio_kernel_absent(buf, (size_t)(p - (uint8_t *)buf), device->fd, device->config))
+		return medio_card_say(card, ENODEV,
+			"read of region %u at 0x%llx: the device %s is gone, all of it reads as ones",
+			region, (ull)offset, device->name);
 	return 0;
 }
 

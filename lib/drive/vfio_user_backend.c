@@ -112,7 +112,7 @@ static int session_open(struct medio_card *card, const char *address, int fd,
 	}
 	if (ret)
 		return ret;
-	medio_vu_client_handler(session->client, medio_vu_dma_answer, &card->container->memory);
+	medio_vu_client_handler(session->client, medio_vu_dma_answer, card);
 	card->backend_state = session;
 	ret = negotiate(card, max, err);
 	if (ret) {
@@ -523,6 +523,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.reset = session_reset,
 	.feature = session_feature,
 	.log = &medio_card_log_feature,
+	.fault = medio_fault_noted,
 	.mig_read = session_mig_read,
 	.mig_write = session_mig_write,
 	.fd = session_fd,

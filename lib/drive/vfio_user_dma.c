@@ -4,14 +4,26 @@
 #include <errno.h>
 #include <string.h>
 
-#include "drive/memory.h"
+#include "drive/backend.h"
 #include "drive/vfio_user_dma.h"
 
 #define MAX_PIECES 62 /* mappings that one request may cross */
 #define MAX_COUNT  MEDIO_VU_MAX_XFER
 
+/* The memory that is asked for, or -errno. */
+static int find(struct medio_card *card, const struct medio_vu_dma_access *access, unsigned prot,
+	struct iovec *iov)
+{
+	int pieces = medio_memory_pieces(
+		&card->container->memory, access->iova, access->count, prot, iov, MAX_PIECES);
+
+	if (pieces < 0)
+		medio_fault_note(card, access->iova, access->count, prot, -pieces);
+	return pieces;
+}
+
 /* "VFIO_USER_DMA_READ": the reply is the request's structure and the data, sent from where it is. */
-static int answer_read(struct medio_memory *memory, struct medio_vu_client *client,
+static int answer_read(struct medio_card *card, struct medio_vu_client *client,
 	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
 {
 	struct iovec iov[MAX_PIECES + 1];
@@ -19,8 +31,7 @@ static int answer_read(struct medio_memory *memory, struct medio_vu_client *clie
 
 	if (access->count > MAX_COUNT)
 		return medio_vu_client_reply(client, &request->header, E2BIG, NULL, 0);
-	pieces = medio_memory_pieces(
-		memory, access->iova, access->count, MEDIO_CARD_DMA_READ, iov + 1, MAX_PIECES);
+	pieces = find(card, access, MEDIO_CARD_DMA_READ, iov + 1);
 	if (pieces < 0)
 		return medio_vu_client_reply(client, &request->header, -pieces, NULL, 0);
 	iov[0] = (struct iovec){ access, sizeof(*access) };
@@ -28,7 +39,7 @@ static int answer_read(struct medio_memory *memory, struct medio_vu_client *clie
 }
 
 /* "VFIO_USER_DMA_WRITE": the data follows the structure; the reply is the structure. */
-static int answer_write(struct medio_memory *memory, struct medio_vu_client *client,
+static int answer_write(struct medio_card *card, struct medio_vu_client *client,
 	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
 {
 	const uint8_t *data = request->payload + sizeof(*access);
@@ -36,8 +47,9 @@ static int answer_write(struct medio_memory *memory, struct medio_vu_client *cli
 	int pieces = -E2BIG;
 
 	if (access->count <= request->size - sizeof(*access))
-		pieces = medio_memory_pieces(
-			memory, access->iova, access->count, MEDIO_CARD_DMA_WRITE, iov, MAX_PIECES);
+		pieces = find(card, access, MEDIO_CARD_DMA_WRITE, iov);
+	if (pieces >= 0)
+		medio_dirty_note(card, access->iova, access->count);
 	for (int i = 0; i < pieces; i++) {
 		memcpy(iov[i].iov_base, data, iov[i].iov_len);
 		data += iov[i].iov_len;

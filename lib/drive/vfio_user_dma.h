@@ -6,8 +6,8 @@
 #include "drive/vfio_user.h"
 
 /*
- * A medio_vu_request_fn whose opaque is a struct medio_memory. DMA_READ and DMA_WRITE are answered
- * from it, or with ENODEV (not mapped), EACCES (the mapping does not permit it), E2BIG (a count
+ * A medio_vu_request_fn whose opaque is a struct medio_card. DMA_READ and DMA_WRITE are answered
+ * from its container's memory, or with ENODEV (not mapped), EACCES (the mapping does not permit it), E2BIG (a count
  * above the data, or above what a message carries), EINVAL (a malformed request); other commands
  * with ENOSYS.
  */

@@ -175,6 +175,33 @@ static void registers_are_reached_in_memory_and_by_ports(void **state)
 	medio_card_close(card);
 }
 
+static void a_device_that_was_taken_out_is_gone_and_no_signal(void **state)
+{
+	struct medio_card *card = open_card("uio:uio0");
+	uint32_t value = 7, ones = UINT32_MAX;
+	char full[PATH_MAX];
+
+	assert_int_equal(medio_card_write32(card, 0, 0, ones), 0);
+	assert_int_equal(medio_card_read32(card, 0, 0, &value), 0);
+	assert_int_equal(value, UINT32_MAX);
+	/* Registers of a device that is not there read as ones, its config space too. */
+	assert_int_equal(medio_card_write32(card, MEDIO_CARD_CONFIG, 8, ones), 0);
+	value = 7;
+	assert_int_equal(medio_card_read32(card, 0, 0, &value), -ENODEV);
+	assert_non_null(strstr(medio_card_last_error(card), "0000:01:00.0 is gone"));
+	assert_int_equal(medio_card_write32(card, 1, 0, ones), 0);
+	assert_int_equal(medio_card_read32(card, 1, 0, &value), -ENODEV);
+	assert_int_equal(medio_card_write32(card, MEDIO_CARD_CONFIG, 8, 0), 0);
+	/* The kernel takes the pages away: SIGBUS, were it not guarded. */
+	machine_path(full, FOLDER "resource0");
+	assert_int_equal(truncate(full, 0), 0);
+	assert_int_equal(medio_card_read32(card, 0, 4, &value), -ENODEV);
+	assert_non_null(strstr(medio_card_last_error(card), "0000:01:00.0 is gone"));
+	assert_int_equal(value, 7);
+	assert_int_equal(medio_card_write32(card, 0, 4, 1), -ENODEV);
+	medio_card_close(card);
+}
+
 static void count(uint32_t total)
 {
 	assert_int_equal(send(device, &total, sizeof(total), 0), sizeof(total));
@@ -273,6 +300,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_device_is_found_by_both_of_its_names),
 		TEST(registers_are_reached_in_memory_and_by_ports),
+		TEST(a_device_that_was_taken_out_is_gone_and_no_signal),
 		TEST(interrupts_are_counted_also_those_that_were_missed),
 		TEST(dma_says_why_there_is_none),
 	};

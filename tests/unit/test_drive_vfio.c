@@ -31,6 +31,7 @@ static struct {
 	int error;
 	bool viable;
 	unsigned containers, groups, devices; /* opened so far */
+	int container;			      /* the latest one's file */
 	struct vfio_iommu_type1_dma_map map;
 	uint64_t unmap_iova, unmap_size;
 	uint32_t irq[4 + 64]; /* flags, index, start, count, fds */
@@ -40,6 +41,11 @@ static struct {
 	bool huge_info;
 	bool noiommu; /* what is attached has none */
 	uintptr_t model;
+	bool logs; /* the device keeps a log of what it writes, of these ranges */
+	struct vfio_device_feature_dma_logging_range ranges[4];
+	uint32_t num_ranges;
+	bool log_cap; /* the container keeps one */
+	uint8_t token[16];
 } kernel;
 
 static int fake_open(const char *path, int flags)
@@ -55,7 +61,8 @@ static int fake_open(const char *path, int flags)
 		if (kernel.refuse && !strcmp(kernel.refuse, "open container"))
 			return -kernel.error;
 		kernel.containers++;
-		return eventfd(0, EFD_CLOEXEC);
+		kernel.container = eventfd(0, EFD_CLOEXEC);
+		return kernel.container;
 	}
 	if (kernel.refuse && !strcmp(kernel.refuse, "open group"))
 		return -kernel.error;
@@ -124,11 +131,39 @@ static int give_iommu(struct vfio_iommu_type1_info *info)
 		{ { VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL, 1, 0 }, 77 },
 	};
 
+	struct vfio_iommu_type1_info_cap_migration log = {
+		{ VFIO_IOMMU_TYPE1_INFO_CAP_MIGRATION, 1, 0 }, 0, 0x1000, 1 << 20
+	};
+
 	info->flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
 	info->iova_pgsizes = 0x40201000;
 	info->cap_offset = 24;
+	if (kernel.log_cap)
+		caps.avail.header.next = 24 + sizeof(caps);
 	memcpy((uint8_t *)info + 24, &caps, sizeof(caps));
+	memcpy((uint8_t *)info + 24 + sizeof(caps), &log, sizeof(log));
 	return 0;
+}
+
+/* The container's log: the second page of each mapping was written. */
+static int dirty_pages(struct vfio_iommu_type1_dirty_bitmap *arg)
+{
+	struct vfio_iommu_type1_dirty_bitmap_get get;
+	int ret;
+
+	if (arg->flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_START)
+		return refused("LOG_START");
+	if (arg->flags == VFIO_IOMMU_DIRTY_PAGES_FLAG_STOP)
+		return refused("LOG_STOP");
+	assert_int_equal(arg->flags, VFIO_IOMMU_DIRTY_PAGES_FLAG_GET_BITMAP);
+	assert_int_equal(arg->argsz, sizeof(*arg) + sizeof(get));
+	memcpy(&get, arg->data, sizeof(get));
+	assert_int_equal(get.bitmap.pgsize, 4096);
+	assert_int_equal(get.bitmap.size, (get.size / 4096 + 63) / 64 * 8);
+	ret = refused("LOG_GET");
+	if (!ret)
+		get.bitmap.data[0] |= 2;
+	return ret;
 }
 
 static int group_ioctl(unsigned long request, void *arg)
@@ -177,9 +212,39 @@ static int container_ioctl(unsigned long request, void *arg)
 	return group_ioctl(request, arg);
 }
 
+/* The device's log: the third page of what is asked for was written. */
+static int device_log(struct vfio_device_feature *arg)
+{
+	const struct vfio_device_feature_dma_logging_control *control = (void *)arg->data;
+	const struct vfio_device_feature_dma_logging_report *report = (void *)arg->data;
+
+	switch (arg->flags) {
+	case VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START:
+		assert_int_equal(arg->argsz, sizeof(*arg) + sizeof(*control));
+		kernel.num_ranges = control->num_ranges;
+		memcpy(kernel.ranges, (void *)(uintptr_t)control->ranges,
+			control->num_ranges * sizeof(kernel.ranges[0]));
+		return refused("DEVICE_LOG_START");
+	case VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_STOP:
+		return refused("DEVICE_LOG_STOP");
+	case VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_LOGGING_REPORT:
+		*(uint64_t *)(uintptr_t)report->bitmap |= 4;
+		return refused("DEVICE_LOG_REPORT");
+	}
+	return -ENOTTY;
+}
+
 static int feature(struct vfio_device_feature *arg)
 {
 	struct vfio_device_feature_mig_state *mig = (void *)arg->data;
+
+	if (arg->flags == (VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_PCI_VF_TOKEN)) {
+		assert_int_equal(arg->argsz, sizeof(*arg) + sizeof(kernel.token));
+		memcpy(kernel.token, arg->data, sizeof(kernel.token));
+		return 0;
+	}
+	if (kernel.logs && (arg->flags & VFIO_DEVICE_FEATURE_MASK) >= 6)
+		return device_log(arg);
 
 	if ((arg->flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE)
 		return -ENOTTY;
@@ -192,6 +257,9 @@ static int feature(struct vfio_device_feature *arg)
 
 static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
+	/* The number is that of VFIO_DEVICE_FEATURE too. */
+	if (fd == kernel.container && request == VFIO_IOMMU_DIRTY_PAGES)
+		return dirty_pages(arg);
 	switch (request) {
 	case VFIO_DEVICE_GET_INFO: {
 		struct vfio_device_info *info = arg;
@@ -370,6 +438,20 @@ static void a_token_goes_with_the_devices_name(void **state)
 		medio_card_open_kernel(&fake, "vfio:0000:01:00.0", &opts, &card, NULL), -EINVAL);
 }
 
+static void the_parents_driver_sets_the_token(void **state)
+{
+	uint8_t token[16] = { 0x83, 0xb8, 0xf4, 0xf2, 0x50, 0x9f, 0x38, 0x2f, 0x3c, 0x1e, 0xe6,
+		0xbf, 0xe0, 0xfa, 0x10, 0x01 };
+	struct medio_card *card = open_card();
+
+	assert_int_equal(
+		medio_card_feature(card, MEDIO_CARD_FEATURE_SET | MEDIO_CARD_FEATURE_PCI_VF_TOKEN,
+			token, sizeof(token), 0, NULL),
+		0);
+	assert_memory_equal(kernel.token, token, sizeof(token));
+	medio_card_close(card);
+}
+
 static void cards_of_one_container_share_groups_and_mappings(void **state)
 {
 	struct medio_container *container;
@@ -460,7 +542,48 @@ static void a_device_that_was_taken_out_says_so(void **state)
 	assert_int_equal(medio_card_irq_unmask(card, MEDIO_CARD_INTX, 0, 1), -EIO);
 	machine_remove("/sys/bus/pci/devices/0000:01:00.0/uevent");
 	assert_int_equal(medio_card_irq_unmask(card, MEDIO_CARD_INTX, 0, 1), -ENODEV);
-	assert_non_null(strstr(medio_card_last_error(card), "has been removed"));
+	assert_non_null(strstr(medio_card_last_error(card), "is gone"));
+	medio_card_close(card);
+}
+
+static void a_device_whose_registers_are_all_ones_is_gone(void **state)
+{
+	struct medio_card *card = open_card();
+	uint32_t ones = UINT32_MAX, value = 0;
+	uint64_t events = 0;
+
+	assert_int_equal(medio_card_write32(card, 0, 0x10, ones), 0);
+	/* A register may well have that value. */
+	assert_int_equal(medio_card_read32(card, 0, 0x10, &value), 0);
+	assert_int_equal(value, UINT32_MAX);
+	assert_int_equal(medio_card_irq_open(card, MEDIO_CARD_MSI, 1), 0);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_MSI, 0, 1, &events), -ETIMEDOUT);
+	assert_non_null(strstr(medio_card_last_error(card), "bus mastering is off"));
+	for (unsigned i = 0; i < 16; i += 4)
+		assert_int_equal(medio_card_write32(card, MEDIO_CARD_CONFIG, i, ones), 0);
+	value = 7;
+	assert_int_equal(medio_card_read32(card, 0, 0x10, &value), -ENODEV);
+	assert_non_null(strstr(medio_card_last_error(card), "is gone"));
+	assert_int_equal(value, 7);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_MSI, 0, 1, &events), -ENODEV);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_MSI, 0, -1, &events), -ENODEV);
+	medio_card_close(card);
+}
+
+static void a_wait_in_vain_says_that_nobody_unmasked(void **state)
+{
+	struct medio_card *card = open_card();
+	uint64_t events = 1;
+
+	assert_int_equal(medio_card_irq_open(card, MEDIO_CARD_INTX, 1), 0);
+	int fd = medio_card_irq_fd(card, MEDIO_CARD_INTX, 0);
+	assert_int_equal(write(fd, &events, sizeof(events)), sizeof(events));
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 0, &events), 0);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 0, &events), -ETIMEDOUT);
+	assert_non_null(strstr(medio_card_last_error(card), "medio_card_irq_unmask()"));
+	assert_int_equal(medio_card_irq_unmask(card, MEDIO_CARD_INTX, 0, 1), 0);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 0, &events), -ETIMEDOUT);
+	assert_null(strstr(medio_card_last_error(card), "masked"));
 	medio_card_close(card);
 }
 
@@ -519,6 +642,80 @@ static void a_map_that_the_kernel_refuses_is_explained_and_forgotten(void **stat
 	medio_card_close(card);
 }
 
+/* ---- What the device writes --------------------------------------------------------------------- */
+
+static void a_log_is_kept_by_the_device_if_it_can(void **state)
+{
+	struct medio_card *card = open_card();
+	uint64_t bitmap[2] = { 0, 0 };
+	void *ptr;
+
+	kernel.logs = kernel.log_cap = true;
+	assert_int_equal(medio_card_dirty_start(card, 4096), -ENOENT);
+	assert_int_equal(medio_card_dma_alloc(card, 0x40000, 0x3000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dma_alloc(card, 0x43000, 0x1000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dma_alloc(card, 0x50000, 0x1000, MEDIO_CARD_DMA_READ, &ptr), 0);
+	assert_int_equal(medio_card_dma_alloc(card, 0x61000, 0x1000, RW, &ptr), 0);
+	kernel.log[0] = 0;
+	assert_int_equal(medio_card_dirty_start(card, 0x2000), 0);
+	assert_int_equal(medio_card_dirty_start(card, 0x2000), -EBUSY);
+	/* What it may not write needs no log; neighbours are one range; pages are whole. */
+	assert_int_equal(kernel.num_ranges, 2);
+	assert_int_equal(kernel.ranges[0].iova, 0x40000);
+	assert_int_equal(kernel.ranges[0].length, 0x4000);
+	assert_int_equal(kernel.ranges[1].iova, 0x60000);
+	assert_int_equal(kernel.ranges[1].length, 0x2000);
+	assert_int_equal(medio_card_dirty_get(card, 0x40000, 0x2000, bitmap), -EINVAL);
+	assert_int_equal(medio_card_dirty_get(card, 0x40000, 0x3000, bitmap), -EINVAL);
+	assert_int_equal(medio_card_dirty_get(card, 0x40000, 0x22000, bitmap), 0);
+	assert_int_equal(bitmap[0], 4);
+	/* Mapped later: nobody knows. */
+	assert_int_equal(medio_card_dma_alloc(card, 0x48000, 0x2000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dirty_get(card, 0x40000, 0x22000, bitmap), 0);
+	assert_int_equal(bitmap[0], 4 | 1 << 4);
+	assert_int_equal(medio_card_dirty_stop(card), 0);
+	assert_int_equal(medio_card_dirty_get(card, 0x40000, 0x22000, bitmap), -EINVAL);
+	assert_string_equal(kernel.log,
+		"DEVICE_LOG_START DEVICE_LOG_REPORT MAP DEVICE_LOG_REPORT DEVICE_LOG_STOP ");
+	medio_card_close(card);
+}
+
+static void else_by_the_container_for_one_card(void **state)
+{
+	struct medio_container *container;
+	uint64_t bitmap[2] = { 0, 0 };
+	void *ptr;
+
+	assert_int_equal(medio_container_new(&container), 0);
+	struct medio_card *one = open_in("vfio:0000:01:00.0", container);
+	struct medio_card *two = open_in("vfio:0000:02:00.0", container);
+	assert_int_equal(medio_card_dma_alloc(one, 0x40000, 0x3000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dma_alloc(one, 0x80000, 0x3000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dirty_start(one, 4096), -ENOTTY);
+	assert_non_null(strstr(medio_card_last_error(one), "keeps a log"));
+	kernel.log_cap = true;
+	kernel.log[0] = 0;
+	assert_int_equal(medio_card_dirty_start(one, 4096), 0);
+	assert_int_equal(medio_card_dirty_start(two, 4096), -EBUSY);
+	assert_non_null(strstr(medio_card_last_error(two), "0000:01:00.0"));
+	assert_int_equal(medio_card_dirty_get(one, 0x40000, 0x50000, bitmap), 0);
+	assert_int_equal(bitmap[0], 2);
+	assert_int_equal(bitmap[1], 2);
+	/* Its end is the log's. */
+	medio_card_close(one);
+	assert_string_equal(kernel.log, "LOG_START LOG_GET LOG_GET LOG_STOP ");
+	/* Larger pages than the kernel's. */
+	assert_int_equal(medio_card_dirty_start(two, 0x2000), 0);
+	assert_int_equal(medio_card_dirty_get(two, 0x3e000, 0x50000, bitmap), 0);
+	assert_int_equal(bitmap[0], 1 << 1 | UINT64_C(1) << 33);
+	kernel.refuse = "LOG_GET";
+	kernel.error = EINVAL;
+	assert_int_equal(medio_card_dirty_get(two, 0x40000, 0x50000, bitmap), -EINVAL);
+	assert_non_null(strstr(medio_card_last_error(two), "DIRTY_PAGES"));
+	medio_card_close(two);
+	medio_container_free(container);
+}
+
 /* ---- Without an IOMMU -------------------------------------------------------------------------- */
 
 static void add_noiommu_device(void)
@@ -549,6 +746,17 @@ static void a_device_without_an_iommu_is_opened_by_the_group_made_up_for_it(void
 	refuses("vfio:09:00.0", "open group", EPERM, -EACCES, "CAP_SYS_RAWIO");
 	refuses("vfio:09:00.0", "SET_IOMMU", EPERM, -EACCES, "CAP_SYS_RAWIO");
 	refuses("vfio:09:00.0", "EXTENSION", 1, -ENOTSUP, "enable_unsafe_noiommu_mode");
+}
+
+/* Its driver stands in for the IOMMU, in a group that the kernel names alike. */
+static void a_mediated_device_is_not_one_without_an_iommu(void **state)
+{
+	machine_file("/sys/kernel/iommu_groups/7/name", "vfio-noiommu\n");
+	struct medio_card *card = open_in("vfio:" UUID, NULL);
+
+	assert_string_equal(kernel.group, "7");
+	assert_int_equal(kernel.model, VFIO_TYPE1v2_IOMMU);
+	medio_card_close(card);
 }
 
 static void without_an_iommu_the_device_is_told_physical_addresses(void **state)
@@ -670,13 +878,19 @@ int main(void)
 		TEST(each_refusal_says_what_to_do),
 		TEST(a_group_that_is_not_viable_names_who_is_in_the_way),
 		TEST(a_token_goes_with_the_devices_name),
+		TEST(the_parents_driver_sets_the_token),
 		TEST(cards_of_one_container_share_groups_and_mappings),
 		TEST(registers_are_the_devices_file),
 		TEST(an_answer_that_is_longer_is_asked_for_again_and_a_bad_one_refused),
 		TEST(a_device_that_was_taken_out_says_so),
+		TEST(a_device_whose_registers_are_all_ones_is_gone),
+		TEST(a_wait_in_vain_says_that_nobody_unmasked),
 		TEST(memory_is_mapped_where_the_iommu_reaches),
 		TEST(a_map_that_the_kernel_refuses_is_explained_and_forgotten),
+		TEST(a_log_is_kept_by_the_device_if_it_can),
+		TEST(else_by_the_container_for_one_card),
 		TEST(a_device_without_an_iommu_is_opened_by_the_group_made_up_for_it),
+		TEST(a_mediated_device_is_not_one_without_an_iommu),
 		TEST(without_an_iommu_the_device_is_told_physical_addresses),
 		TEST(cards_with_and_without_an_iommu_share_physical_addresses),
 		TEST(interrupts_are_the_kernels_eventfds),
