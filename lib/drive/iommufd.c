@@ -16,6 +16,7 @@
 #include "drive/vfio_device.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/uuid.h"
 
 typedef unsigned long long ull;
 
@@ -132,12 +133,28 @@ static int not_viable(struct medio_card *card, const struct medio_vfio_device *d
 		group, who);
 }
 
-static int bind_failed(struct medio_card *card, const struct medio_vfio_device *device, int ret)
+/* The kernel gives one errno for several reasons. */
+static int token_failed(struct medio_card *card, const struct medio_vfio_device *device, int ret)
+{
+	if (ret == -EACCES)
+		return medio_card_say(card, EACCES,
+			"%s: the VF token is not the one that its parent's driver has set",
+			device->name);
+	return medio_card_say(card, EINVAL,
+		"%s takes no VF token: it is no virtual function that needs one, or it is open already, or "
+		"the kernel is older than 6.18; with those, vfio:%s takes the token",
+		device->name, device->name);
+}
+
+static int bind_failed(
+	struct medio_card *card, const struct medio_vfio_device *device, bool token, int ret)
 {
 	int viable = ret == -EPERM || ret == -EBUSY ? not_viable(card, device) : 0;
 
 	if (viable)
 		return viable;
+	if (token && (ret == -EACCES || ret == -EINVAL))
+		return token_failed(card, device, ret);
 	switch (ret) {
 	case -EPERM:
 		return medio_card_say(card, EPERM,
@@ -152,9 +169,9 @@ static int bind_failed(struct medio_card *card, const struct medio_vfio_device *
 			device->name);
 	case -EACCES:
 		return medio_card_say(card, EACCES,
-			"%s: its parent device is driven by vfio-pci too, and a VF token is needed; use "
-			"vfio:%s, which takes one",
-			device->name, device->name);
+			"%s: its parent device is driven by vfio-pci too, and a VF token is needed: the UUID "
+			"that the parent's driver has set (vf_token)",
+			device->name);
 	default:
 		return medio_card_say(
 			card, -ret, "%s: BIND_IOMMUFD: %s", device->name, strerror(-ret));
@@ -169,18 +186,35 @@ static int attach_failed(struct medio_card *card, const struct medio_vfio_device
 		      : medio_card_say(card, -ret, "%s: ATTACH: %s", device->name, strerror(-ret));
 }
 
-static int open_device(struct medio_card *card, struct medio_vfio_device *device)
+static int bind_device(
+	struct medio_card *card, const struct medio_vfio_device *device, const char *token)
 {
-	struct medio_vfio_bind_iommufd bind = { .argsz = sizeof(bind) };
+	uint8_t uuid[MEDIO_UUID_SIZE];
+	struct medio_vfio_bind_iommufd bind = {
+		.argsz = offsetof(struct medio_vfio_bind_iommufd, token_uuid_ptr),
+		.iommufd = card->container->iommufd->fd,
+	};
+
+	if (token && medio_uuid_parse(token, strlen(token), uuid))
+		return medio_card_say(card, EINVAL, "the VF token is no UUID");
+	if (token) {
+		bind.argsz = sizeof(bind);
+		bind.flags = MEDIO_VFIO_BIND_FLAG_TOKEN;
+		bind.token_uuid_ptr = (uintptr_t)uuid;
+	}
+	int ret = card->kernel->ioctl(device->fd, MEDIO_VFIO_BIND_IOMMUFD, &bind);
+	return ret < 0 ? bind_failed(card, device, token, ret) : 0;
+}
+
+static int open_device(struct medio_card *card, struct medio_vfio_device *device, const char *token)
+{
 	struct medio_vfio_attach_pt attach = { .argsz = sizeof(attach) };
 	int ret = open_cdev(card, device);
 
+	if (!ret)
+		ret = bind_device(card, device, token);
 	if (ret)
 		return ret;
-	bind.iommufd = card->container->iommufd->fd;
-	ret = card->kernel->ioctl(device->fd, MEDIO_VFIO_BIND_IOMMUFD, &bind);
-	if (ret < 0)
-		return bind_failed(card, device, ret);
 	attach.pt_id = card->container->iommufd->ioas;
 	ret = card->kernel->ioctl(device->fd, MEDIO_VFIO_ATTACH_PT, &attach);
 	if (ret < 0)
@@ -206,7 +240,6 @@ static int iommufd_open(struct medio_card *card, const char *address, int fd,
 	struct medio_vfio_device *device = calloc(1, sizeof(*device));
 
 	(void)owned;
-	(void)opts;
 	if (!device)
 		return medio_error_set(err, ENOMEM, "out of memory");
 	device->fd = device->mig_fd = -1;
@@ -219,7 +252,7 @@ static int iommufd_open(struct medio_card *card, const char *address, int fd,
 		free(device);
 		return ret;
 	}
-	ret = open_device(card, device);
+	ret = open_device(card, device, opts->vf_token);
 	if (ret) {
 		medio_error_set(err, -ret, "%s", card->words);
 		iommufd_close(card);

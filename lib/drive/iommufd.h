@@ -71,8 +71,10 @@ struct medio_vfio_bind_iommufd {
 	uint32_t flags;
 	int32_t iommufd;
 	uint32_t out_devid;
+	uint64_t token_uuid_ptr; /* to 16 bytes; from Linux 6.18 on */
 };
-#define MEDIO_VFIO_BIND_IOMMUFD MEDIO_IOMMUFD_CALL(100 + 18)
+#define MEDIO_VFIO_BIND_FLAG_TOKEN 1
+#define MEDIO_VFIO_BIND_IOMMUFD	   MEDIO_IOMMUFD_CALL(100 + 18)
 
 /* Then: by which address space. */
 struct medio_vfio_attach_pt {

@@ -30,7 +30,11 @@ static struct {
 	unsigned spaces, maps;
 	struct medio_iommu_ioas_map map;
 	bool bound, attached;
+	uint8_t token[16];
+	bool logs; /* the device */
 } kernel;
+
+#define UUID "83b8f4f2-509f-382f-3c1e-e6bfe0fa1001"
 
 static int fake_open(const char *path, int flags)
 {
@@ -92,12 +96,27 @@ static int device_ioctl(unsigned long request, void *arg)
 		info->num_irqs = 5;
 		return refused("INFO");
 	}
+	if (request == VFIO_DEVICE_FEATURE && kernel.logs)
+		return refused("FEATURE");
 	if (request != VFIO_DEVICE_GET_REGION_INFO)
 		return -ENOTTY;
 	region->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
 	region->size = region->index == 7 ? 256 : 0;
 	region->offset = CONFIG_AT;
 	return 0;
+}
+
+static int bind_device(const struct medio_vfio_bind_iommufd *arg)
+{
+	kernel.bound = true;
+	if (arg->flags & MEDIO_VFIO_BIND_FLAG_TOKEN) {
+		assert_int_equal(arg->argsz, sizeof(*arg));
+		memcpy(kernel.token, (void *)(uintptr_t)arg->token_uuid_ptr, 16);
+	} else {
+		/* As long as it is in all kernels. */
+		assert_int_equal(arg->argsz, 16);
+	}
+	return refused("BIND");
 }
 
 static int fake_ioctl(int fd, unsigned long request, void *arg)
@@ -118,8 +137,7 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 	case MEDIO_IOMMU_IOAS_UNMAP:
 		return unmap(arg);
 	case MEDIO_VFIO_BIND_IOMMUFD:
-		kernel.bound = true;
-		return refused("BIND");
+		return bind_device(arg);
 	case MEDIO_VFIO_ATTACH_PT:
 		assert_true(kernel.bound);
 		assert_int_equal(((struct medio_vfio_attach_pt *)arg)->pt_id, SPACE);
@@ -262,6 +280,52 @@ static void a_map_that_the_kernel_refuses_is_explained_and_forgotten(void **stat
 	medio_card_close(card);
 }
 
+static void a_token_goes_with_the_binding(void **state)
+{
+	const uint8_t uuid[16] = { 0x83, 0xb8, 0xf4, 0xf2, 0x50, 0x9f, 0x38, 0x2f, 0x3c, 0x1e, 0xe6,
+		0xbf, 0xe0, 0xfa, 0x10, 0x01 };
+	struct medio_card_options opts = { .vf_token = UUID };
+	struct medio_error *err = NULL;
+	struct medio_card *card = NULL;
+
+	assert_int_equal(medio_card_open_kernel(&fake, "iommufd:01:00.0", &opts, &card, NULL), 0);
+	assert_memory_equal(kernel.token, uuid, 16);
+	medio_card_close(card);
+	kernel.refuse = "BIND";
+	kernel.error = EACCES;
+	assert_int_equal(
+		medio_card_open_kernel(&fake, "iommufd:01:00.0", &opts, &card, &err), -EACCES);
+	assert_non_null(strstr(medio_error_text(err), "is not the one"));
+	medio_error_free(err);
+	err = NULL;
+	kernel.error = EINVAL;
+	assert_int_equal(
+		medio_card_open_kernel(&fake, "iommufd:01:00.0", &opts, &card, &err), -EINVAL);
+	assert_non_null(strstr(medio_error_text(err), "6.18"));
+	medio_error_free(err);
+	err = NULL;
+	opts.vf_token = "secret";
+	assert_int_equal(
+		medio_card_open_kernel(&fake, "iommufd:01:00.0", &opts, &card, &err), -EINVAL);
+	assert_non_null(strstr(medio_error_text(err), "no UUID"));
+	medio_error_free(err);
+}
+
+static void only_a_device_that_keeps_a_log_has_one(void **state)
+{
+	struct medio_card *card = open_in("iommufd:0000:01:00.0", NULL);
+	void *ptr;
+
+	assert_int_equal(medio_card_dma_alloc(card, 0x40000, 4096, RW, &ptr), 0);
+	assert_int_equal(medio_card_dirty_start(card, 4096), -ENOTTY);
+	assert_non_null(strstr(medio_card_last_error(card), "keeps no log"));
+	kernel.logs = true;
+	kernel.log[0] = 0;
+	assert_int_equal(medio_card_dirty_start(card, 4096), 0);
+	medio_card_close(card);
+	assert_string_equal(kernel.log, "FEATURE FEATURE ");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -269,6 +333,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_device_is_bound_before_all_else),
 		TEST(each_refusal_says_what_to_do),
+		TEST(a_token_goes_with_the_binding),
+		TEST(only_a_device_that_keeps_a_log_has_one),
 		TEST(cards_of_one_container_share_an_address_space),
 		TEST(a_map_that_the_kernel_refuses_is_explained_and_forgotten),
 	};
