@@ -52,10 +52,10 @@ static void on_call(void *arg, const char *call, long ret)
 		show_json(walk, call, ret);
 	else if (ret < 0)
 		printf("    %s: %s\n", call, strerror((int)-ret));
-	else if (strncmp(call, "ioctl", 5) != 0)
-		printf("    %s\n", call);
-	else
+	else if (ret && !strncmp(call, "ioctl", 5))
 		printf("    %s = %ld\n", call, ret);
+	else
+		printf("    %s\n", call);
 }
 
 static void begin(struct walk *walk, const char *step)

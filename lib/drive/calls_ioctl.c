@@ -105,8 +105,7 @@ static void map_dma(struct text *text, const void *arg)
 {
 	const struct vfio_iommu_type1_dma_map *map = arg;
 
-	add(text, "iova 0x%llx, 0x%llx bytes of this program's memory, the device may ",
-		(ull)map->iova, (ull)map->size);
+	add(text, "iova 0x%llx, 0x%llx bytes, for the device to ", (ull)map->iova, (ull)map->size);
 	add_flags(text, map->flags, access_names, MEDIO_ARRAY_SIZE(access_names));
 }
 
@@ -141,8 +140,12 @@ static void region_info(struct text *text, const void *arg)
 	static const char *const names[] = { "read", "write", "mmap" };
 	const struct vfio_region_info *info = arg;
 
-	add(text, "region %u -> 0x%llx bytes at offset 0x%llx of the file, ", info->index,
-		(ull)info->size, (ull)info->offset);
+	add(text, "region %u", info->index);
+	if (!info->size) {
+		add(text, " -> none");
+		return;
+	}
+	add(text, " -> 0x%llx bytes at 0x%llx of the file, ", (ull)info->size, (ull)info->offset);
 	add_flags(text, info->flags, names, MEDIO_ARRAY_SIZE(names));
 }
 
@@ -158,7 +161,12 @@ static void irq_info(struct text *text, const void *arg)
 	static const char *const names[] = { "eventfd", "maskable", "automasked", "noresize" };
 	const struct vfio_irq_info *info = arg;
 
-	add(text, "%s -> %u, ", irq_name(info->index), info->count);
+	add(text, "%s -> ", irq_name(info->index));
+	if (!info->count) {
+		add(text, "none");
+		return;
+	}
+	add(text, "%u, ", info->count);
 	add_flags(text, info->flags, names, MEDIO_ARRAY_SIZE(names));
 }
 
@@ -196,7 +204,7 @@ static void bind_iommufd(struct text *text, const void *arg)
 
 static void attach_pt(struct text *text, const void *arg)
 {
-	add(text, "to %u", ((const struct medio_vfio_attach_pt *)arg)->pt_id);
+	add(text, "-> page table %u", ((const struct medio_vfio_attach_pt *)arg)->pt_id);
 }
 
 /* ---- iommufd ----------------------------------------------------------------------------------- */
@@ -218,8 +226,8 @@ static void ioas_map(struct text *text, const void *arg)
 	static const char *const names[] = { NULL, "write", "read" };
 	const struct medio_iommu_ioas_map *map = arg;
 
-	add(text, "IOAS %u, iova 0x%llx, 0x%llx bytes of this program's memory, the device may ",
-		map->ioas_id, (ull)map->iova, (ull)map->length);
+	add(text, "IOAS %u, iova 0x%llx, 0x%llx bytes, for the device to ", map->ioas_id,
+		(ull)map->iova, (ull)map->length);
 	add_flags(text, map->flags, names, MEDIO_ARRAY_SIZE(names));
 }
 

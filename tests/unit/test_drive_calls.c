@@ -140,7 +140,7 @@ static void test_one_number_is_another_call_on_another_file(void **state)
 
 	medio_calls_ioctl(bed->container, VFIO_IOMMU_MAP_DMA, &map, 0);
 	told(bed, "VFIO_IOMMU_MAP_DMA iova 0x10000, 0x2000 bytes", 0);
-	told(bed, "the device may read", 0);
+	told(bed, "for the device to read", 0);
 	medio_calls_ioctl(bed->device, VFIO_IOMMU_MAP_DMA, &map, -ENOTTY);
 	told(bed, "/dev/vfio/devices/vfio0 0x3b71", -ENOTTY);
 	medio_calls_ioctl(bed->device, VFIO_DEVICE_FEATURE, &feature, 0);
@@ -196,7 +196,7 @@ static void test_iommufd_is_told_by_its_own_names(void **state)
 	told(bed, "/dev/iommu -> device id 5", 0);
 	medio_calls_ioctl(bed->iommu, MEDIO_IOMMU_IOAS_MAP, &map, 0);
 	told(bed, "IOMMU_IOAS_MAP IOAS 7", 0);
-	told(bed, "the device may write", 0);
+	told(bed, "for the device to write", 0);
 }
 
 static void test_other_files_and_long_words_do_no_harm(void **state)
