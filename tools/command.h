@@ -60,6 +60,7 @@ extern const struct medio_command medio_command_console;
 extern const struct medio_command medio_command_define;
 extern const struct medio_command medio_command_groups;
 extern const struct medio_command medio_command_io;
+extern const struct medio_command medio_command_irq;
 extern const struct medio_command medio_command_list;
 extern const struct medio_command medio_command_lspci;
 extern const struct medio_command medio_command_modify;

@@ -21,6 +21,7 @@ static const struct medio_command *const commands[] = {
 	&medio_command_monitor,
 	&medio_command_top,
 	&medio_command_lspci,
+	&medio_command_irq,
 	&medio_command_console,
 	&medio_command_io,
 	&medio_command_net,

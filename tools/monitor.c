@@ -44,25 +44,13 @@ static double time_of(const struct json_object *event)
 	return json_object_get_double(medio_json_get(event, "time"));
 }
 
-/* "12:34:56.123456", local time. */
-static void print_clock(double seconds)
-{
-	int64_t usec = (int64_t)(seconds * 1e6 + 0.5);
-	time_t whole = (time_t)(usec / 1000000);
-	struct tm tm;
-	char text[16] = "";
-
-	if (localtime_r(&whole, &tm))
-		strftime(text, sizeof(text), "%H:%M:%S", &tm);
-	printf("%s.%06d", text, (int)(usec % 1000000));
-}
-
 static void print_line(const struct json_object *event)
 {
 	struct json_object *env = medio_json_get(event, "env");
+	char clock[32];
 
-	print_clock(time_of(event));
-	printf("  %-6s  ", medio_json_string(event, "action"));
+	medio_text_clock(time_of(event), clock, sizeof(clock));
+	printf("%s  %-6s  ", clock, medio_json_string(event, "action"));
 	medio_text_print(medio_json_string(event, "path"), stdout);
 	printf(" (%s)", medio_json_string(event, "subsystem"));
 	if (env) {

@@ -75,6 +75,18 @@ static bool is_control(char c)
 	return (unsigned char)c < 0x20 || c == 0x7f;
 }
 
+void medio_text_clock(double seconds, char *buf, size_t size)
+{
+	int64_t usec = (int64_t)(seconds * 1e6 + 0.5);
+	time_t whole = (time_t)(usec / 1000000);
+	struct tm tm;
+	char text[16] = "";
+
+	if (localtime_r(&whole, &tm))
+		strftime(text, sizeof(text), "%H:%M:%S", &tm);
+	snprintf(buf, size, "%s.%06d", text, (int)(usec % 1000000));
+}
+
 void medio_text_print(const char *text, FILE *out)
 {
 	/* C1 controls (0x80 to 0x9f) stand in UTF-8 as c2 80 to c2 9f. */

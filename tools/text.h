@@ -19,6 +19,8 @@ void medio_text_user(uid_t uid, char *buf, size_t size);
 void medio_text_process(pid_t pid, char *buf, size_t size);
 /* "2026-05-01 12:34:56", local time. */
 void medio_text_time(double seconds, char *buf, size_t size);
+/* "12:34:56.123456", local time. */
+void medio_text_clock(double seconds, char *buf, size_t size);
 /* Print text that somebody else wrote: a terminal must not take it for orders. */
 void medio_text_print(const char *text, FILE *out);
 /* Print it so that a shell takes it for one word. */
