@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -193,10 +194,99 @@ static void no_wakeup_is_lost(void **state)
 		}
 }
 
+/* ---- One step at a time ------------------------------------------------------------------------ */
+
+#define ROUNDS 4000u
+
+/* Both sides go on at once from here. */
+static void meet(atomic_uint *here, unsigned *met)
+{
+	*met += 2;
+	atomic_fetch_add(here, 1);
+	for (unsigned spins = 0; atomic_load(here) < *met; spins++)
+		if (spins > 1000)
+			sched_yield(); /* the other is not running */
+}
+
+/* So that the steps meet at one point or another of theirs. */
+static void dawdle(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		atomic_signal_fence(memory_order_seq_cst);
+}
+
+struct race {
+	struct bed bed;
+	atomic_uint here;
+	bool there, due;
+};
+
+static void *race_device(void *arg)
+{
+	struct race *r = arg;
+	struct vqd *dev = &r->bed.dev;
+	struct vqd_chain *chain = calloc(1, sizeof(*chain));
+	unsigned met = 0;
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		vqd_want_kick(dev, false);
+		meet(&r->here, &met);
+		dawdle(i % 64);
+		r->there = vqd_want_kick(dev, true);
+		meet(&r->here, &met);
+		int got = vqd_pop(dev, chain);
+		meet(&r->here, &met);
+		dawdle(i % 64);
+		r->due = got > 0 && !vqd_push(dev, chain, 0) && vqd_irq_due(dev);
+		meet(&r->here, &met);
+	}
+	free(chain);
+	return NULL;
+}
+
+/*
+ * One shows something and asks whether the other wants to hear of it; in that moment the other says that it
+ * does, and looks whether something is there. One of the two must learn of it.
+ */
+static void a_wish_and_a_deed_do_not_miss_each_other(void **state)
+{
+	for (unsigned kind = 0; kind < 4; kind++) { /* tables make no difference */
+		struct virtq_options opts = bed_kind(kind, 4);
+		unsigned met = 0, missed_kicks = 0, missed_irqs = 0, not_taken = 0;
+		static struct race r;
+		struct virtq_done done;
+		pthread_t thread;
+		memset(&r, 0, sizeof(r));
+		bed_new(&r.bed, &opts);
+		assert_int_equal(pthread_create(&thread, NULL, race_device, &r), 0);
+		for (unsigned i = 0; i < ROUNDS; i++) {
+			bed_add(&r.bed, 1, 0, 1);
+			meet(&r.here, &met);
+			dawdle(i / 64 % 64);
+			bool kick = virtq_publish(r.bed.vq);
+			meet(&r.here, &met);
+			missed_kicks += !kick && !r.there;
+			virtq_no_irq(r.bed.vq);
+			meet(&r.here, &met);
+			dawdle(i / 64 % 64);
+			bool ready = virtq_want_irq(r.bed.vq);
+			meet(&r.here, &met);
+			missed_irqs += !ready && !r.due;
+			not_taken += virtq_take(r.bed.vq, &done) != 1;
+		}
+		pthread_join(thread, NULL);
+		bed_free(&r.bed);
+		assert_int_equal(not_taken, 0);
+		assert_int_equal(missed_kicks, 0);
+		assert_int_equal(missed_irqs, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_wakeup_is_lost),
+		cmocka_unit_test(a_wish_and_a_deed_do_not_miss_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
