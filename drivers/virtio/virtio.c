@@ -254,10 +254,12 @@ int virtio_accept(struct virtio *v, uint64_t wanted, uint64_t required)
 	/* Step 6: the device may not do with that selection. */
 	if (!ret)
 		ret = read_status(v, &status);
-	if (!ret && !(status & VIRTIO_FEATURES_OK))
+	if (!ret && !(status & VIRTIO_FEATURES_OK)) {
+		v->status &= (uint8_t)~VIRTIO_FEATURES_OK;
 		ret = virtio_fail(v, -ENOTSUP,
 			"the device refuses the features 0x%llx, of 0x%llx that it offers",
 			(unsigned long long)v->info.accepted, (unsigned long long)v->info.offered);
+	}
 	return ret ? virtio_give_up(v, ret) : 0;
 }
 
@@ -336,12 +338,15 @@ void virtio_close(struct virtio *v)
 {
 	if (!v)
 		return;
-	/* It must not reach into memory that is somebody else's soon. One that has failed before it knew
-	 * of any stays as it is, for whoever looks. */
-	bool knows = false;
+	bool knows = false; /* of our memory */
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)
 		knows |= !!v->queues[i];
-	if (v->common.size && (knows || !(v->status & VIRTIO_FAILED)) && reset(v))
+	/* The driver above has failed before it was ready. */
+	if (v->common.size && !(v->status & (VIRTIO_DRIVER_OK | VIRTIO_FAILED)))
+		virtio_give_up(v, -ECANCELED);
+	/* It must not reach into memory that is somebody else's soon. One that knows of none stays as it
+	 * is, for whoever looks. */
+	if (v->common.size && knows && reset(v))
 		virtio_pci_off(v);
 	virtio_irq_close(v);
 	for (unsigned i = 0; i < VIRTIO_MAX_QUEUES; i++)

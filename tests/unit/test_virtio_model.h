@@ -80,7 +80,6 @@ struct virtio_model_shape {
 	unsigned outside;    /* one that lies outside of its BAR */
 	unsigned tiny;	     /* one that is too small */
 	unsigned odd;	     /* one whose offset is odd */
-	bool loop;	     /* the list of capabilities has no end */
 	uint32_t multiplier; /* of notifications; 0: 4 */
 };
 
@@ -114,7 +113,7 @@ extern struct virtio_quirks {
 extern struct virtio_seen {
 	char wrong[160];      /* the first rule the driver broke; "": none */
 	unsigned resets, oks; /* resets, times that DRIVER_OK was set */
-	bool failed;	      /* FAILED was set since the last reset */
+	bool failed;	      /* FAILED was set */
 	uint8_t status;
 	uint64_t accepted;
 	unsigned kicks; /* notifications */
@@ -123,9 +122,9 @@ extern struct virtio_seen {
 	unsigned indirect; /* chains in a table */
 } virtio_seen;
 
+/* The device that was opened last, for its thread. */
+struct virtio_model *virtio_model_latest(void);
 /* Forget both. */
 void virtio_model_clear(void);
-
-extern const struct virtio_model_kind virtio_model_blk;
 
 #endif
