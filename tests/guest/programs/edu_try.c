@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * edu_try URI PART [ARGUMENT]: one part of what QEMU's edu device can show, in the guest. Says what it
- * found; exits 1 with words when that is wrong.
+ * edu_try URI PART [ARGUMENT]: one part of what QEMU's edu device can show, in the guest, and medio's own
+ * on the host. Says what it found; exits 1 with words when that is wrong.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,8 +10,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <medio/driver.h>
+#include <medio/local.h>
 
+#include "../../../devices/edu/edu.h"
 #include "../../../drivers/edu/edu.h"
 
 #define RW (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
@@ -242,6 +243,14 @@ static int shared(const char *uri, const char *other)
 
 static char identify_part[] = "identify";
 
+/* What follows `local:` is parameters of the one there is. */
+static int find_type(const char *name, const struct medio_type **out, struct medio_error **err)
+{
+	(void)err;
+	*out = &medio_edu;
+	return strcmp(name, medio_edu.name) ? -EINVAL : 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *arg = argc > 3 ? argv[3] : "";
@@ -251,6 +260,7 @@ int main(int argc, char **argv)
 	/* As nobody in particular. */
 	if (!strcmp(argv[2], "user") && setuid(1000) == 0)
 		argv[2] = identify_part;
+	medio_local_types(find_type);
 	if (!strcmp(argv[2], "shared"))
 		return shared(argv[1], arg);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
