@@ -217,14 +217,6 @@ int medio_client_run(
 	return ret ? medio_client_fail(cmd, ret, err) : MEDIO_EXIT_OK;
 }
 
-char *medio_client_socket(const char *uuid)
-{
-	_cleanup_free_ char *runtime = medio_config_find_daemon();
-	char *path;
-
-	return runtime && asprintf(&path, "%s/%s/vfio-user.sock", runtime, uuid) >= 0 ? path : NULL;
-}
-
 /* ---- JSON -------------------------------------------------------------------------------------- */
 
 struct json_object *medio_client_request(const char *op)

@@ -44,9 +44,6 @@ struct json_object *medio_client_request(const char *op);
 void medio_client_set(struct json_object *request, const char *key, const char *value);
 void medio_client_set_list(
 	struct json_object *request, const char *key, const char *const *items, unsigned count);
-/* The path of RUNTIME/UUID/vfio-user.sock where a mediod serves it, or would. To free(); NULL: out
- * of memory. */
-char *medio_client_socket(const char *uuid);
 /* For a command that asks once: open, ask, close. MEDIO_EXIT_OK, or what to exit with, after saying
  * why: MEDIO_EXIT_USAGE if what was asked makes no sense (EINVAL). */
 int medio_client_run(

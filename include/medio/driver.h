@@ -23,7 +23,8 @@
  *     iommufd:0000:01:00.0, iommufd:UUID  the same by the device's own file and /dev/iommu
  *     uio:uio0, uio:0000:01:00.0  a PCI device bound to uio_pci_generic: INTx only, and DMA only
  *                       without a translating IOMMU, as root, in huge pages
- *     an instance's UUID  a known name, answered with -ENOTSUP by this version
+ *     UUID              an instance of a mediod's: its socket in $MEDIO_RUNTIME_DIR, or else in
+ *                       $XDG_RUNTIME_DIR/medio or /run/medio
  *
  * Threads: one thread at a time uses a card. A program may have many cards, each on its thread; cards
  * that share a container share a thread.
@@ -89,9 +90,9 @@ struct medio_card_options {
  * Open the card at uri. opts may be NULL. Errors, with words in *err:
  *   -EINVAL        no such scheme, an empty address, options out of range, or the other side is
  *                  no PCI device
- *   -ENOTSUP       a scheme this version does not have
+ *   -ENOTSUP       local: in a program that has no devices of its own
  *   -ENAMETOOLONG  a socket path over 107 bytes
- *   -ENOENT, -ECONNREFUSED, -EACCES  no such socket, nobody serves there, not allowed
+ *   -ENOENT, -ECONNREFUSED, -EACCES  no such socket or instance, nobody serves there, not allowed
  *   -EBUSY         the server has a client already
  *   -ENOMEM, -EMFILE
  * and of a device of the kernel's:

@@ -11,21 +11,10 @@
 #include <sys/stat.h>
 
 #include "drive/backend.h"
+#include "drive/uri.h"
 #include "drive/calls.h"
 #include "util/cleanup.h"
 #include "util/error.h"
-#include "util/nearest.h"
-
-static const struct {
-	const char *scheme;
-	const struct medio_backend *backend;
-} schemes[] = {
-	{ "vfio-user", &medio_backend_vfio_user },
-	{ "vfio", &medio_backend_vfio },
-	{ "iommufd", &medio_backend_iommufd },
-	{ "uio", &medio_backend_uio },
-	{ "local", &medio_backend_local },
-};
 
 static void set_words(struct medio_card *card, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
@@ -82,61 +71,6 @@ const char *medio_card_uri(const struct medio_card *card)
 }
 
 /* ---- Open -------------------------------------------------------------------------------------- */
-
-static bool is_uuid(const char *text)
-{
-	size_t i;
-
-	for (i = 0; text[i]; i++)
-		if (i == 8 || i == 13 || i == 18 || i == 23
-				? text[i] != '-'
-				: !strchr("0123456789abcdefABCDEF", text[i]))
-			return false;
-	return i == 36;
-}
-
-static int unknown_scheme(const char *uri, size_t len, struct medio_error **err)
-{
-	const char *names[MEDIO_ARRAY_SIZE(schemes)];
-	char typed[16];
-
-	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(schemes); i++)
-		names[i] = schemes[i].scheme;
-	snprintf(typed, sizeof(typed), "%.*s", (int)(len < 15 ? len : 15), uri);
-	const char *near = medio_nearest(typed, names, MEDIO_ARRAY_SIZE(names));
-	return medio_error_set(err, EINVAL,
-		"%s: no such kind of device; vfio-user:/path names a socket%s%s%s", uri,
-		near ? " (did you mean " : "", near ? near : "", near ? ":?)" : "");
-}
-
-/* Which backend, and where the address begins in uri. */
-static int find_backend(const char *uri, const struct medio_backend **backend, const char **address,
-	struct medio_error **err)
-{
-	size_t len = strcspn(uri, ":/");
-
-	if (uri[len] == ':') {
-		for (size_t i = 0; i < MEDIO_ARRAY_SIZE(schemes); i++) {
-			if (strlen(schemes[i].scheme) != len ||
-				strncmp(uri, schemes[i].scheme, len) != 0)
-				continue;
-			*backend = schemes[i].backend;
-			*address = uri + len + 1;
-			return 0;
-		}
-		return unknown_scheme(uri, len, err);
-	}
-	if (uri[len] == '/') {
-		*backend = &medio_backend_vfio_user;
-		*address = uri;
-		return 0;
-	}
-	if (is_uuid(uri))
-		return medio_error_set(err, ENOTSUP,
-			"%s: instances by UUID are not in this version; it has vfio-user:/path",
-			uri);
-	return unknown_scheme(uri, len, err);
-}
 
 static int check_options(const struct medio_card_options *opts, struct medio_error **err)
 {
@@ -227,8 +161,6 @@ static int card_new(const struct medio_kernel *kernel, const struct medio_backen
 
 	if (ret)
 		return ret;
-	if (fd < 0 && !*address)
-		return medio_error_set(err, EINVAL, "%s: the address is empty", uri);
 	struct medio_card *card = medio_card_alloc(backend, uri, opts ? opts->container : NULL);
 	if (!card)
 		return medio_error_set(err, ENOMEM, "out of memory");
@@ -250,8 +182,8 @@ int medio_card_open_kernel(const struct medio_kernel *kernel, const char *uri,
 	const struct medio_card_options *opts, struct medio_card **out, struct medio_error **err)
 {
 	const struct medio_backend *backend = NULL;
-	const char *address = "";
-	int ret = find_backend(uri, &backend, &address, err);
+	_cleanup_free_ char *address = NULL;
+	int ret = medio_uri_parse(uri, &backend, &address, err);
 
 	return ret ? ret : card_new(kernel, backend, uri, address, -1, opts, out, err);
 }

@@ -9,11 +9,13 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -206,10 +208,32 @@ static void a_uri_that_cannot_be_opened_gets_an_errno_and_words(void **state)
 	uris("uio:uio4711", -ENODEV, "no uio4711");
 	uris("uio:eth0", -EINVAL, "neither uioN");
 	uris("local:mtty-2", -ENOTSUP, "no devices of its own");
-	uris("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENOTSUP, "UUID");
 	uris("vfio-usr:/x", -EINVAL, "vfio-user");
 	uris("", -EINVAL, "vfio-user:/path");
 	uris("nonsense", -EINVAL, "vfio-user:/path");
+}
+
+static void an_instance_is_found_by_its_uuid(void **state)
+{
+	char dir[] = "/tmp/medio-runtime.XXXXXX", path[128];
+
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(setenv("MEDIO_RUNTIME_DIR", dir, 1), 0);
+	uris("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENOENT,
+		"no instance 83b8f4f2-509f-382f-3c1e-e6bfe0fa1001");
+	snprintf(path, sizeof(path), "%s/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/vfio-user.sock");
+	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
+	/* Nobody listens; but it was found, in whichever case it is written. */
+	uris("83B8F4F2-509f-382f-3c1e-e6bfe0fa1001", -ECONNREFUSED, path);
+	assert_int_equal(unlink(path), 0);
+	*strrchr(path, '/') = 0;
+	assert_int_equal(rmdir(path), 0);
+	/* Where the user's own mediod keeps them, and else the system's. */
+	assert_int_equal(unsetenv("MEDIO_RUNTIME_DIR"), 0);
+	uris("83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENOENT, "/run/medio/83b8f4f2");
+	assert_int_equal(rmdir(dir), 0);
 }
 
 static void open_checks_what_the_server_says_it_is(void **state)
@@ -863,6 +887,7 @@ static void features_and_migration_carry_their_data(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_instance_is_found_by_its_uuid),
 		cmocka_unit_test(a_uri_that_cannot_be_opened_gets_an_errno_and_words),
 		cmocka_unit_test(open_checks_what_the_server_says_it_is),
 		cmocka_unit_test(info_is_what_was_negotiated),
