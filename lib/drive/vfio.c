@@ -21,6 +21,11 @@ struct vfio {
 
 static const struct medio_backend backend_noiommu;
 
+static bool is_mediated(const struct medio_vfio_device *device)
+{
+	return !strncmp(device->folder, "bus/mdev/", strlen("bus/mdev/"));
+}
+
 static int find_group(struct medio_card *card, const struct vfio *vfio, char *number, size_t size)
 {
 	const struct medio_vfio_device *device = &vfio->device;
@@ -60,7 +65,8 @@ static int open_device(
 	ret = find_group(card, vfio, number, sizeof(number));
 	if (ret)
 		return ret;
-	bool noiommu = medio_kernel_noiommu(card->kernel, number);
+	/* The group that a mediated device's driver stands in for an IOMMU with has the same name. */
+	bool noiommu = !is_mediated(&vfio->device) && medio_kernel_noiommu(card->kernel, number);
 	ret = medio_vfio_group_get(card, number, noiommu, &vfio->group);
 	if (ret)
 		return ret;
