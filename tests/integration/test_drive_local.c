@@ -15,7 +15,6 @@
 #include <medio/local.h>
 
 #include "../../devices/mtty/mtty.h"
-#include "../../drivers/16550/uart16550.h"
 #include "device/instance.h"
 #include "toy.h"
 #include "util/error.h"
@@ -378,37 +377,6 @@ static void test_addresses_name_type_and_parameters(void **state)
 	medio_local_types(find);
 }
 
-static void test_the_serial_driver_echoes_a_megabyte(void **state)
-{
-	enum { TOTAL = 1 << 20 };
-	struct medio_card *card = NULL;
-	struct uart16550 *uart = NULL;
-	uint8_t out[4096], in[4096];
-	size_t sent = 0, got = 0;
-
-	(void)state;
-	assert_int_equal(medio_card_open("local:mtty-2", NULL, &card, NULL), 0);
-	assert_int_equal(uart16550_open(card, 1, &uart), 0);
-	while (got < TOTAL) {
-		if (sent < TOTAL) {
-			size_t n = TOTAL - sent < sizeof(out) ? TOTAL - sent : sizeof(out);
-			for (size_t i = 0; i < n; i++)
-				out[i] = (uint8_t)((sent + i) * 31 >> 3);
-			int taken = uart16550_write(uart, out, n);
-			assert_true(taken >= 0);
-			sent += (size_t)taken;
-		}
-		assert_int_equal(uart16550_service(uart), 0);
-		int n = uart16550_read(uart, in, sizeof(in));
-		assert_true(n >= 0);
-		for (int i = 0; i < n; i++)
-			assert_int_equal(in[i], (uint8_t)((got + (size_t)i) * 31 >> 3));
-		got += (size_t)n;
-	}
-	uart16550_close(uart);
-	medio_card_close(card);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,7 +392,6 @@ int main(void)
 		T(test_the_state_moves_from_one_card_to_another),
 		T(test_one_driver_at_a_time_and_the_next_finds_the_state),
 		T(test_addresses_name_type_and_parameters),
-		T(test_the_serial_driver_echoes_a_megabyte),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
