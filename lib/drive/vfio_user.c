@@ -14,7 +14,9 @@
 #include "util/error.h"
 #include "util/loop.h"
 
-#define MIN_MESSAGE 4096
+#define MIN_MESSAGE  4096
+#define MAX_RECEIVES 4	 /* in one look at what the server asks */
+#define MAX_WRITES   200 /* in a REGION_WRITE_MULTI, as QEMU sends them */
 
 int medio_vu_client_fault(struct medio_vu_client *client, const char *fmt, ...)
 {
@@ -23,8 +25,28 @@ int medio_vu_client_fault(struct medio_vu_client *client, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(client->words, sizeof(client->words), fmt, ap);
 	va_end(ap);
+	return medio_vu_client_kill(client, -EPROTO);
+}
+
+int medio_vu_client_kill(struct medio_vu_client *client, int ret)
+{
+	if (!client->dead) {
+		shutdown(client->fd, SHUT_RDWR);
+		if (client->twin)
+			shutdown(client->twin->fd, SHUT_RDWR);
+	}
 	client->dead = true;
-	return -EPROTO;
+	return ret;
+}
+
+bool medio_vu_client_dead(const struct medio_vu_client *client)
+{
+	return client->dead;
+}
+
+void medio_vu_client_until(struct medio_vu_client *client, uint64_t until)
+{
+	client->until = until;
 }
 
 const char *medio_vu_client_words(const struct medio_vu_client *client)
@@ -34,7 +56,7 @@ const char *medio_vu_client_words(const struct medio_vu_client *client)
 
 int medio_vu_client_fd(const struct medio_vu_client *client)
 {
-	return client->fd;
+	return client->twin ? client->both : client->fd;
 }
 
 void medio_vu_client_handler(struct medio_vu_client *client, medio_vu_request_fn *fn, void *opaque)
@@ -77,18 +99,31 @@ int medio_vu_client_new(
 	}
 	client->in_cap = max;
 	client->fd = medio_steal_fd(owned);
+	client->both = -1;
+	client->multi = NO_MULTI;
 	client->next_id = 1;
 	client->poll = opts && opts->poll;
 	client->timeout_ns = timeout_of(opts);
+	client->until = opts ? opts->until : 0;
 	*out = client;
 	return 0;
+}
+
+static uint64_t connect_limit(const struct medio_vu_client_options *opts)
+{
+	uint64_t limit = timeout_of(opts), now = medio_now_ns();
+
+	if (!opts || !opts->until || opts->until >= now + limit)
+		return limit;
+	/* None at all would be no limit. */
+	return opts->until > now + NS_PER_MS ? opts->until - now : NS_PER_MS;
 }
 
 int medio_vu_client_connect(const char *path, const struct medio_vu_client_options *opts,
 	struct medio_vu_client **out, struct medio_error **err)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct timeval limit = to_timeval(timeout_of(opts));
+	struct timeval limit = to_timeval(connect_limit(opts));
 	_cleanup_close_ int fd = -1;
 	int ret;
 
@@ -125,6 +160,7 @@ void medio_vu_client_free(struct medio_vu_client *client)
 	if (!client)
 		return;
 	medio_vu_socket_drop_fds(client);
+	medio_vu_twin_free(client);
 	close(client->fd);
 	free(client->in);
 	free(client);
@@ -132,8 +168,7 @@ void medio_vu_client_free(struct medio_vu_client *client)
 
 /* ---- Raw messages ------------------------------------------------------------------------------ */
 
-/* The header of call; -EMSGSIZE if it is more than a header can say. */
-static int make_header(struct medio_vu_client *client, const struct medio_vu_call *call,
+int medio_vu_client_header(struct medio_vu_client *client, const struct medio_vu_call *call,
 	struct medio_vu_header *header)
 {
 	size_t size = HEADER + call->size;
@@ -157,7 +192,7 @@ int medio_vu_client_send(
 	struct iovec iov[4] = { [2] = { (void *)call->payload, call->size },
 		[3] = { (void *)call->data, call->data_size } };
 	struct medio_vu_header header = { 0 };
-	int ret = make_header(client, call, &header);
+	int ret = medio_vu_client_header(client, call, &header);
 
 	if (!ret)
 		ret = medio_vu_socket_send(client, &header, iov, 2, call->fds, call->nfds);
@@ -206,6 +241,23 @@ int medio_vu_client_reply(struct medio_vu_client *client, const struct medio_vu_
 	return medio_vu_socket_send(client, &header, iov, count, NULL, 0);
 }
 
+/* A call begins: when it must be done. */
+static uint64_t begin(struct medio_vu_client *client)
+{
+	client->deadline = medio_now_ns() + client->timeout_ns;
+	if (client->until && client->until < client->deadline)
+		client->deadline = client->until;
+	return client->deadline;
+}
+
+/* It ends, with ret of the transport. */
+static int end(struct medio_vu_client *client, int ret)
+{
+	client->deadline = 0;
+	client->plain = false;
+	return ret < 0 ? medio_vu_client_kill(client, ret) : ret;
+}
+
 static int handle(struct medio_vu_client *client, const struct medio_vu_message *request)
 {
 	if (client->handler)
@@ -215,26 +267,60 @@ static int handle(struct medio_vu_client *client, const struct medio_vu_message 
 	return medio_vu_client_reply(client, &request->header, ENOSYS, NULL, 0);
 }
 
-int medio_vu_client_process(struct medio_vu_client *client)
+static int serve_one(
+	struct medio_vu_client *client, const struct medio_vu_message *message, uint64_t deadline)
+{
+	if ((message->header.flags & MEDIO_VU_TYPE_MASK) != MEDIO_VU_COMMAND)
+		return medio_vu_socket_fail(client, -EPROTO, "%s: a reply to no request",
+			medio_vu_cmd_name(message->header.cmd));
+	int ret = handle(client, message);
+	if (!ret && medio_now_ns() >= deadline)
+		ret = medio_vu_socket_fail(
+			client, -ETIMEDOUT, "the server's requests came without an end");
+	return ret;
+}
+
+/* A server that never stops asking does not keep us: what is left is in the socket, where poll()
+ * tells of it, and no whole message is here. */
+int medio_vu_client_serve(struct medio_vu_client *client, uint64_t deadline)
 {
 	struct medio_vu_message message;
-	int count = 0, ret;
+	int count = 0;
+
+	client->deadline = deadline;
+	for (unsigned receives = 0;;) {
+		int ret = medio_vu_socket_take(client, &message);
+		if (!ret)
+			ret = serve_one(client, &message, deadline);
+		else if (ret == -EAGAIN && receives++ < MAX_RECEIVES) {
+			ret = medio_vu_socket_more(client);
+			if (!ret)
+				continue;
+		}
+		client->deadline = 0;
+		if (ret == -EAGAIN || ret == -EINTR)
+			return count;
+		if (ret)
+			return ret;
+		client->deadline = deadline;
+		count++;
+	}
+}
+
+int medio_vu_client_process(struct medio_vu_client *client)
+{
+	int twin = 0;
 
 	if (client->dead)
 		return -ENOTCONN;
-	while (!(ret = medio_vu_socket_next(client, 0, false, &message))) {
-		if ((message.header.flags & MEDIO_VU_TYPE_MASK) != MEDIO_VU_COMMAND)
-			return medio_vu_client_fault(client, "%s: a reply to no request",
-				medio_vu_cmd_name(message.header.cmd));
-		ret = handle(client, &message);
-		if (ret)
-			break;
-		count++;
-	}
-	if (ret == -EAGAIN || ret == -EINTR)
-		return count;
-	client->dead = true;
-	return ret;
+	uint64_t deadline = begin(client);
+	if (client->twin)
+		twin = medio_vu_client_serve(client->twin, deadline);
+	if (twin < 0)
+		return end(client,
+			medio_vu_socket_fail(client, twin, "twin socket: %s", client->twin->words));
+	int count = medio_vu_client_serve(client, deadline);
+	return end(client, count < 0 ? count : count + twin);
 }
 
 /* ---- Calls ------------------------------------------------------------------------------------- */
@@ -248,9 +334,12 @@ static int check_reply(struct medio_vu_client *client, const struct medio_vu_hea
 			reply->id);
 	if (!(reply->flags & MEDIO_VU_ERROR))
 		return 0;
-	if (!reply->error || reply->error > 4095)
+	if (reply->error > 4095)
 		return medio_vu_client_fault(client, "%s: %u is no errno",
 			medio_vu_cmd_name(request->cmd), reply->error);
+	if (!reply->error)
+		return medio_vu_socket_fail(client, -EIO, "%s: the server does not say why not",
+			medio_vu_cmd_name(request->cmd));
 	return medio_vu_socket_fail(client, -(int)reply->error, "%s: %s",
 		medio_vu_cmd_name(request->cmd), strerror((int)reply->error));
 }
@@ -258,6 +347,8 @@ static int check_reply(struct medio_vu_client *client, const struct medio_vu_hea
 static int await(struct medio_vu_client *client, const struct medio_vu_header *request,
 	uint64_t deadline, struct medio_vu_message *reply)
 {
+	if (client->asked)
+		client->asked--;
 	for (bool first = true;; first = false) {
 		int ret = medio_vu_socket_next(client, deadline, first, reply);
 		if (ret)
@@ -279,74 +370,27 @@ int medio_vu_client_call(struct medio_vu_client *client, const struct medio_vu_c
 		[3] = { (void *)call->data, call->data_size } };
 	struct medio_vu_message discarded;
 	struct medio_vu_header header = { 0 };
-	uint64_t deadline;
 	int ret;
 
 	if (client->dead)
 		return -ENOTCONN;
-	ret = make_header(client, call, &header);
+	ret = medio_vu_client_header(client, call, &header);
 	if (ret)
 		return ret;
 	if (!reply)
 		reply = &discarded;
-	deadline = medio_now_ns() + client->timeout_ns;
+	uint64_t deadline = begin(client);
 	ret = medio_vu_socket_send(client, &header, iov, 2, call->fds, call->nfds);
 	client->plain = call->cmd == MEDIO_VU_REGION_READ || call->cmd == MEDIO_VU_REGION_WRITE;
 	if (!ret)
 		ret = await(client, &header, deadline, reply);
-	client->plain = false;
-	if (ret)
-		client->dead = true;
-	else
+	ret = end(client, ret);
+	if (!ret)
 		ret = check_reply(client, &header, &reply->header);
 	if (medio_calls_watched())
 		medio_calls_say(ret, "message %s, %u bytes%s, and its answer, %u bytes%s",
 			medio_vu_cmd_name(call->cmd), header.size, call->nfds ? " and files" : "",
 			ret ? 0 : reply->header.size, !ret && reply->nfds ? " and files" : "");
-	return ret;
-}
-
-static void append(struct medio_vu_client *client, const void *bytes, size_t size)
-{
-	if (size)
-		memcpy(client->out + client->out_len, bytes, size);
-	client->out_len += size;
-}
-
-int medio_vu_client_post(struct medio_vu_client *client, const struct medio_vu_call *call)
-{
-	struct medio_vu_call posted = *call;
-	struct medio_vu_header header = { 0 };
-	int ret;
-
-	if (client->dead)
-		return -ENOTCONN;
-	posted.flags |= MEDIO_VU_NO_REPLY;
-	if (call->size + call->data_size > OUT_SIZE - HEADER) {
-		ret = medio_vu_client_send(client, &posted, NULL);
-		client->dead = ret < 0;
-		return ret;
-	}
-	ret = make_header(client, &posted, &header);
-	if (ret)
-		return ret;
-	if (header.size > OUT_SIZE - client->out_len) {
-		ret = medio_vu_client_flush(client);
-		if (ret)
-			return ret;
-	}
-	append(client, &header, HEADER);
-	append(client, call->payload, call->size);
-	append(client, call->data, call->data_size);
-	return 0;
-}
-
-int medio_vu_client_flush(struct medio_vu_client *client)
-{
-	if (client->dead)
-		return -ENOTCONN;
-	int ret = medio_vu_socket_send_posted(client);
-	client->dead = ret < 0;
 	return ret;
 }
 
@@ -366,12 +410,12 @@ int medio_vu_client_queue(
 		if (ret)
 			return ret;
 	}
-	ret = make_header(client, call, &header);
+	ret = medio_vu_client_header(client, call, &header);
 	if (ret)
 		return ret;
-	append(client, &header, HEADER);
-	append(client, call->payload, call->size);
-	append(client, call->data, call->data_size);
+	medio_vu_post_append(client, &header, HEADER);
+	medio_vu_post_append(client, call->payload, call->size);
+	medio_vu_post_append(client, call->data, call->data_size);
 	*id = header.id;
 	return 0;
 }
@@ -384,14 +428,38 @@ int medio_vu_client_collect(
 
 	if (client->dead)
 		return -ENOTCONN;
+	uint64_t deadline = begin(client);
 	ret = medio_vu_socket_send_posted(client);
 	if (!ret)
-		ret = await(client, &request, medio_now_ns() + client->timeout_ns, reply);
-	if (ret) {
-		client->dead = true;
-		return ret;
-	}
-	return check_reply(client, &request, &reply->header);
+		ret = await(client, &request, deadline, reply);
+	ret = end(client, ret);
+	return ret ? ret : check_reply(client, &request, &reply->header);
+}
+
+/* The server has the last word, but only about what was offered. */
+static int agree(struct medio_vu_client *client, const struct medio_vu_caps *offer,
+	struct medio_vu_caps *got, struct medio_vu_message *reply)
+{
+	uint64_t most = got->max_data_xfer_size / sizeof(struct medio_vu_write_entry);
+
+	got->write_multiple = got->write_multiple && offer->write_multiple;
+	if (got->write_multiple && most > 1)
+		client->multi_max = most < MAX_WRITES ? (unsigned)most : MAX_WRITES;
+	if (!got->twin_socket)
+		return 0;
+	if (!offer->twin_socket)
+		return medio_vu_client_fault(client, "VERSION: a twin socket that nobody offered");
+	if (got->twin_fd_index < 0 || got->twin_fd_index >= reply->nfds)
+		return medio_vu_client_fault(client,
+			"VERSION: the twin socket is file %lld of %u that came",
+			(long long)got->twin_fd_index, reply->nfds);
+	int ret = medio_vu_twin_open(client, medio_steal_fd(reply->fds[got->twin_fd_index]));
+	if (ret == -EPROTO)
+		return medio_vu_client_fault(client, "VERSION: the twin socket is none");
+	return ret ? medio_vu_client_kill(
+			     client, medio_vu_socket_fail(client, ret,
+					     "VERSION: the twin socket: %s", strerror(-ret)))
+		   : 0;
 }
 
 /* "VFIO_USER_VERSION": the first message; both sides say what they can do. */
@@ -429,9 +497,8 @@ int medio_vu_client_version(struct medio_vu_client *client, const struct medio_v
 		return medio_error_set(err, -ret, "%s", client->words);
 	ret = medio_vu_caps_parse((const char *)reply.payload + sizeof(version),
 		reply.size - sizeof(version), got, err);
-	if (ret) {
-		client->dead = true;
-		return -EPROTO;
-	}
-	return 0;
+	if (ret)
+		return medio_vu_client_kill(client, -EPROTO);
+	ret = agree(client, offer, got, &reply);
+	return ret ? medio_error_set(err, -ret, "%s", client->words) : 0;
 }

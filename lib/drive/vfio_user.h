@@ -4,7 +4,8 @@
  * mean is the backend's business (vfio_user_backend.c); tests drive servers with this directly.
  *
  * Two ways to use it, not to be mixed while an answer is awaited:
- *   call, post, flush, process   what a driver does; a failure of the transport kills the client
+ *   call, post, flush, process   what a driver does; a failure of the transport kills the client, and
+ *                                hangs up, so that the server lets go of what it was given
  *   send, send_bytes, recv       what a test does; nothing is checked but the framing
  *
  * Threads: one at a time.
@@ -29,6 +30,7 @@ struct medio_vu_client_options {
 	size_t max_message;  /* bytes, header included; 0: 1 MiB of data and its headers */
 	unsigned timeout_ms; /* 0: 5000 */
 	bool poll;	     /* spin for answers */
+	uint64_t until;	     /* as medio_vu_client_until(), and for connect; 0: no such limit */
 };
 
 /* A received message. Payload and fds are the client's and last until its next receive; set
@@ -63,15 +65,19 @@ int medio_vu_client_connect(const char *path, const struct medio_vu_client_optio
 	struct medio_vu_client **out, struct medio_error **err);
 /* NULL is allowed. */
 void medio_vu_client_free(struct medio_vu_client *client);
+/* For poll(): of both sockets, if there is a twin. */
 int medio_vu_client_fd(const struct medio_vu_client *client);
+bool medio_vu_client_dead(const struct medio_vu_client *client);
+/* No call lasts beyond this time of medio_now_ns(), whatever timeout_ms is; 0: no such limit. */
+void medio_vu_client_until(struct medio_vu_client *client, uint64_t until);
 /* Words for the latest failure. */
 const char *medio_vu_client_words(const struct medio_vu_client *client);
 /* Find fault with what was received: kills the client, gives -EPROTO. */
 int medio_vu_client_fault(struct medio_vu_client *client, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* VERSION: offer caps, learn the server's. Errors as call, and -EPROTO another major version.
- * With words. */
+/* VERSION: offer caps, learn the server's, of those offered; sets up the twin socket if both want it.
+ * Errors as call, and -EPROTO another major version. With words. */
 int medio_vu_client_version(struct medio_vu_client *client, const struct medio_vu_caps *offer,
 	struct medio_vu_caps *got, struct medio_error **err);
 
@@ -93,6 +99,9 @@ int medio_vu_client_call(struct medio_vu_client *client, const struct medio_vu_c
 	struct medio_vu_message *reply);
 /* As call, without waiting and without an answer; sent with the next call or flush. */
 int medio_vu_client_post(struct medio_vu_client *client, const struct medio_vu_call *call);
+/* A write of a region, posted; several short ones share a message where the server takes that. */
+int medio_vu_client_post_write(struct medio_vu_client *client,
+	const struct medio_vu_region_access *access, const void *data);
 int medio_vu_client_flush(struct medio_vu_client *client);
 /*
  * Several calls in one round trip: queue each (at most MEDIO_VU_CLIENT_QUEUE bytes of messages, or
@@ -103,7 +112,8 @@ int medio_vu_client_queue(
 	struct medio_vu_client *client, const struct medio_vu_call *call, uint16_t *id);
 int medio_vu_client_collect(
 	struct medio_vu_client *client, uint16_t cmd, uint16_t id, struct medio_vu_message *reply);
-/* Answer the commands that are here, without waiting. Their number, or -errno as call. */
+/* Answer the commands that are here, without waiting; not for ever, while more and more come: poll()
+ * then tells of those that are left. Their number, or -errno as call. */
 int medio_vu_client_process(struct medio_vu_client *client);
 
 /* Send one message; *id (if not NULL) is what its answer will carry. -errno of the socket. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "drive/backend.h"
 #include "drive/vfio_user.h"
@@ -21,6 +22,7 @@
 #define MAX_INFO   65536 /* and in the second at most */
 #define MAX_AREAS  1024
 #define BURST	   64 /* reads of a FIFO register asked at once */
+#define TIMEOUT_MS 5000
 
 static const char *session_words(const struct medio_card *card)
 {
@@ -60,7 +62,7 @@ static int get_info(struct medio_card *card, struct medio_error **err)
 	return 0;
 }
 
-static int negotiate(struct medio_card *card, uint32_t max, struct medio_error **err)
+int medio_vu_session_hello(struct medio_card *card, struct medio_error **err)
 {
 	struct medio_vu_session *session = card->backend_state;
 	struct medio_vu_caps offer;
@@ -68,14 +70,16 @@ static int negotiate(struct medio_card *card, uint32_t max, struct medio_error *
 
 	medio_vu_caps_default(&offer);
 	offer.max_msg_fds = MEDIO_VU_CLIENT_FDS;
-	offer.max_data_xfer_size = max;
+	offer.max_data_xfer_size = session->max;
+	offer.write_multiple = true;
+	offer.twin_socket = true;
 	ret = medio_vu_client_version(session->client, &offer, &session->caps, err);
 	if (ret)
 		return ret;
 	/* A reply to a read carries what we accept, a write what the server accepts. */
-	card->info.max_data_xfer = session->caps.max_data_xfer_size < max
+	card->info.max_data_xfer = session->caps.max_data_xfer_size < session->max
 					   ? session->caps.max_data_xfer_size
-					   : max;
+					   : session->max;
 	return get_info(card, err);
 }
 
@@ -85,41 +89,64 @@ static void session_close(struct medio_card *card)
 
 	medio_vu_client_flush(session->client);
 	medio_vu_client_free(session->client);
+	free(session->path);
 	free(session);
+}
+
+/* Where it can be connected to again; the program may be in another folder then. */
+static int remember_path(struct medio_vu_session *session, const char *address)
+{
+	_cleanup_free_ char *folder = *address == '/' ? NULL : getcwd(NULL, 0);
+	size_t room = sizeof(((struct sockaddr_un *)0)->sun_path);
+
+	if (folder && strlen(folder) + 1 + strlen(address) < room) {
+		if (asprintf(&session->path, "%s/%s", folder, address) < 0)
+			session->path = NULL;
+	} else {
+		session->path = strdup(address);
+	}
+	return session->path ? 0 : -ENOMEM;
 }
 
 static int session_open(struct medio_card *card, const char *address, int fd,
 	const struct medio_card_options *opts, struct medio_error **err)
 {
 	uint32_t max = opts->max_data_xfer ? opts->max_data_xfer : MEDIO_VU_DEFAULT_XFER;
-	struct medio_vu_client_options client_opts = {
-		.max_message = (size_t)max + 4096,
-		.timeout_ms = opts->timeout_ms,
-		.poll = opts->poll,
-	};
 	_cleanup_close_ int owned = fd;
 	_cleanup_free_ struct medio_vu_session *session = calloc(1, sizeof(*session));
 	int ret;
 
 	if (!session)
 		return medio_error_set(err, ENOMEM, "out of memory");
+	session->max = max;
+	session->opts = (struct medio_vu_client_options){
+		.max_message = (size_t)max + 4096,
+		.timeout_ms = opts->timeout_ms ? opts->timeout_ms : TIMEOUT_MS,
+		.poll = opts->poll,
+	};
 	if (fd < 0) {
-		ret = medio_vu_client_connect(address, &client_opts, &session->client, err);
+		ret = medio_vu_client_connect(address, &session->opts, &session->client, err);
 	} else {
-		ret = medio_vu_client_new(medio_steal_fd(owned), &client_opts, &session->client);
+		ret = medio_vu_client_new(medio_steal_fd(owned), &session->opts, &session->client);
 		if (ret)
 			medio_error_set(err, -ret, "%s", strerror(-ret));
 	}
 	if (ret)
 		return ret;
+	if (fd < 0 && remember_path(session, address)) {
+		medio_vu_client_free(session->client);
+		return medio_error_set(err, ENOMEM, "out of memory");
+	}
 	medio_vu_client_handler(session->client, medio_vu_dma_answer, card);
 	card->backend_state = session;
-	ret = negotiate(card, max, err);
+	ret = medio_vu_session_hello(card, err);
 	if (ret) {
 		card->backend_state = NULL;
 		medio_vu_client_free(session->client);
+		free(session->path);
 		return ret;
 	}
+	card->returns = session->path;
 	(void)medio_steal_ptr(session);
 	return 0;
 }
@@ -354,15 +381,8 @@ static int session_post(
 	struct medio_card *card, unsigned region, uint64_t offset, const void *buf, size_t count)
 {
 	struct medio_vu_region_access access = { offset, region, (uint32_t)count };
-	struct medio_vu_call call = {
-		.cmd = MEDIO_VU_REGION_WRITE,
-		.payload = &access,
-		.size = sizeof(access),
-		.data = buf,
-		.data_size = count,
-	};
 
-	return medio_vu_client_post(medio_vu_client_of(card), &call);
+	return medio_vu_client_post_write(medio_vu_client_of(card), &access, buf);
 }
 
 static int session_flush(struct medio_card *card)
@@ -378,7 +398,7 @@ static int session_dma_map(struct medio_card *card, const struct medio_card_mapp
 	struct medio_vu_dma_map map = {
 		.argsz = sizeof(map),
 		.flags = mapping->prot, /* the same bits: MEDIO_VU_MAP_READ, _WRITE */
-		.offset = mapping->fd < 0 ? 0 : mapping->offset,
+		.offset = mapping->offset,
 		.iova = mapping->iova,
 		.size = mapping->size,
 	};
@@ -387,8 +407,12 @@ static int session_dma_map(struct medio_card *card, const struct medio_card_mapp
 		.payload = &map,
 		.size = sizeof(map),
 		.fds = &mapping->fd,
-		.nfds = mapping->fd >= 0,
+		/* Without the file the server asks for what it needs. */
+		.nfds = mapping->fd >= 0 && session->caps.max_msg_fds,
 	};
+
+	if (!call.nfds)
+		map.offset = 0;
 
 	if (card->container->memory.count > session->caps.max_dma_maps)
 		return medio_card_say(card, ENOSPC, "DMA: the server takes %llu mappings at most",
@@ -405,7 +429,24 @@ static int session_dma_unmap(struct medio_card *card, uint64_t iova, uint64_t si
 		.size = sizeof(unmap),
 	};
 
-	return medio_vu_client_call(medio_vu_client_of(card), &call, NULL);
+	struct medio_vu_client *client = medio_vu_client_of(card);
+	int ret = medio_vu_client_call(client, &call, NULL);
+
+	/* A server that is gone, or was hung up on, has forgotten it all. */
+	return medio_vu_client_dead(client) ? 0 : ret;
+}
+
+/* Its limits; those of who does not say are large. */
+static void session_dma_limits(struct medio_card *card, struct medio_dma_limits *out)
+{
+	const struct medio_vu_session *session = card->backend_state;
+	uint64_t maps = session->caps.max_dma_maps, used = card->container->memory.count;
+	uint64_t sizes = session->caps.pgsizes;
+
+	/* Smaller pages than ours permit any. */
+	if ((sizes & -sizes) > 4096)
+		out->page_sizes &= sizes;
+	out->max_maps = maps > used ? maps - used : 0;
 }
 
 /* ---- The rest ---------------------------------------------------------------------------------- */
@@ -509,6 +550,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.scheme = "vfio-user",
 	.open = session_open,
 	.close = session_close,
+	.reconnect = medio_vu_backend_reconnect,
 	.region = session_region,
 	.irq = medio_vu_backend_irq,
 	.doorbells = medio_vu_backend_doorbells,
@@ -519,6 +561,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.flush = session_flush,
 	.dma_map = session_dma_map,
 	.dma_unmap = session_dma_unmap,
+	.dma_limits = session_dma_limits,
 	.irq_set = medio_vu_backend_irq_set,
 	.reset = session_reset,
 	.feature = session_feature,

@@ -4,16 +4,21 @@
 #include <errno.h>
 #include <string.h>
 
-#include "drive/backend.h"
-#include "drive/vfio_user_dma.h"
+#include "drive/vfio_user_backend.h"
+#include "drive/vfio_user_socket.h"
 
-#define MAX_PIECES 62 /* mappings that one request may cross */
-#define MAX_COUNT  MEDIO_VU_MAX_XFER
+#define MAX_PIECES (MAX_IOV - 3) /* mappings that one request may cross */
 
 /* The memory that is asked for, or -errno. */
 static int find(struct medio_card *card, const struct medio_vu_dma_access *access, unsigned prot,
 	struct iovec *iov)
 {
+	const struct medio_vu_session *session = card->backend_state;
+
+	if (!access->count)
+		return -EINVAL;
+	if (access->count > session->max)
+		return -E2BIG;
 	int pieces = medio_memory_pieces(
 		&card->container->memory, access->iova, access->count, prot, iov, MAX_PIECES);
 
@@ -26,16 +31,11 @@ static int find(struct medio_card *card, const struct medio_vu_dma_access *acces
 static int answer_read(struct medio_card *card, struct medio_vu_client *client,
 	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
 {
-	struct iovec iov[MAX_PIECES + 1];
-	int pieces;
+	struct iovec iov[MAX_PIECES + 1] = { { access, sizeof(*access) } };
+	int pieces = find(card, access, MEDIO_CARD_DMA_READ, iov + 1);
 
-	if (access->count > MAX_COUNT)
-		return medio_vu_client_reply(client, &request->header, E2BIG, NULL, 0);
-	pieces = find(card, access, MEDIO_CARD_DMA_READ, iov + 1);
-	if (pieces < 0)
-		return medio_vu_client_reply(client, &request->header, -pieces, NULL, 0);
-	iov[0] = (struct iovec){ access, sizeof(*access) };
-	return medio_vu_client_reply(client, &request->header, 0, iov, (unsigned)pieces + 1);
+	return medio_vu_client_reply(
+		client, &request->header, pieces < 0 ? -pieces : 0, iov, (unsigned)pieces + 1);
 }
 
 /* "VFIO_USER_DMA_WRITE": the data follows the structure; the reply is the structure. */
@@ -66,6 +66,9 @@ int medio_vu_dma_answer(
 	struct medio_vu_dma_access access;
 	int error = 0;
 
+	/* A read that nobody waits for. */
+	if (!write && request->header.flags & MEDIO_VU_NO_REPLY)
+		return 0;
 	if (!write && request->header.cmd != MEDIO_VU_DMA_READ)
 		error = ENOSYS;
 	else if (request->size < sizeof(access))

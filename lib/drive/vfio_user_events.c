@@ -70,6 +70,12 @@ int medio_vu_backend_doorbells(
 	struct medio_vu_io_fds head;
 	unsigned n = 0;
 	int ret = ask_io_fds(client, region, FIRST_IO_FDS, &head, &reply);
+
+	/* A server without this command has no doorbells. */
+	if (ret == -ENOSYS || ret == -ENOTSUP) {
+		*count = 0;
+		return 0;
+	}
 	size_t need = (head.argsz - sizeof(head)) / sizeof(struct medio_vu_ioeventfd);
 
 	if (!ret && need > FIRST_IO_FDS && head.argsz >= sizeof(head)) {
@@ -168,8 +174,12 @@ int medio_vu_backend_irq_set(struct medio_card *card, unsigned index, uint32_t f
 		.count = count,
 	};
 
-	if (!(flags & MEDIO_CARD_IRQ_EVENTFD) || !fds)
-		return send_irqs(card, &set, NULL);
+	if (!(flags & MEDIO_CARD_IRQ_EVENTFD) || !fds) {
+		int ret = send_irqs(card, &set, NULL);
+		bool taking = fds == NULL && (flags & MEDIO_CARD_IRQ_EVENTFD || !count);
+		/* A server that is gone, or was hung up on, has let go of them all. */
+		return taking && medio_vu_client_dead(session->client) ? 0 : ret;
+	}
 	if (!most)
 		return medio_card_say(card, ENOTSUP, "the server takes no file descriptors");
 	for (uint32_t i = 0; i < count; i += set.count) {

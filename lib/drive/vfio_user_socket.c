@@ -5,6 +5,7 @@
  * else (short sends, short receives, the server's requests in between) takes the slower paths.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,23 +98,32 @@ static int receive(struct medio_vu_client *client, int flags)
 
 int medio_vu_socket_timed_out(struct medio_vu_client *client)
 {
+	if (client->until)
+		return medio_vu_socket_fail(client, -ETIMEDOUT, "no answer in time");
 	return medio_vu_socket_fail(client, -ETIMEDOUT, "no answer within %llu ms",
 		(unsigned long long)(client->timeout_ns / NS_PER_MS));
 }
 
-/* Sleep until one of events, at most until deadline. 0 and *revents, or -ETIMEDOUT. */
+/* Sleep until one of events, at most until deadline; meanwhile the twin is served. 0 and *revents,
+ * -ETIMEDOUT, or the twin's failure. */
 static int wait_socket(
 	struct medio_vu_client *client, short events, uint64_t deadline, short *revents)
 {
 	for (;;) {
-		struct pollfd pfd = { .fd = client->fd, .events = events };
+		struct pollfd pfds[2] = { { .fd = client->fd, .events = events },
+			{ .fd = client->twin ? client->twin->fd : -1, .events = POLLIN } };
 		uint64_t now = medio_now_ns();
 		if (now >= deadline)
 			return medio_vu_socket_timed_out(client);
 		/* Rounded up, so that the last millisecond is slept and not spun. */
-		int ms = (int)((deadline - now + NS_PER_MS - 1) / NS_PER_MS);
-		if (poll(&pfd, 1, ms) > 0) {
-			*revents = pfd.revents;
+		uint64_t ms = (deadline - now + NS_PER_MS - 1) / NS_PER_MS;
+		if (poll(pfds, 2, ms < INT_MAX ? (int)ms : INT_MAX) <= 0)
+			continue;
+		int ret = pfds[1].revents ? medio_vu_twin_serve(client, deadline) : 0;
+		if (ret)
+			return ret;
+		if (pfds[0].revents) {
+			*revents = pfds[0].revents;
 			return 0;
 		}
 	}
@@ -127,26 +137,26 @@ static int spin(struct medio_vu_client *client, uint64_t deadline)
 			if (ret != -EAGAIN && ret != -EINTR)
 				return ret;
 		}
+		int ret = client->twin ? medio_vu_twin_serve(client, deadline) : 0;
+		if (ret)
+			return ret;
 		if (medio_now_ns() >= deadline)
 			return medio_vu_socket_timed_out(client);
 	}
 }
 
-/* Wait for bytes. The first time in an exchange the socket's own limit is the deadline. */
+/* Wait for bytes. The first time in an exchange the receive waits, for as long as the socket's own
+ * limit is: the call's, or, where there is a twin to look at too, a moment. */
 static int fill(struct medio_vu_client *client, uint64_t deadline, bool first)
 {
 	short revents;
 	int ret;
 
-	if (!deadline)
-		return receive(client, MSG_DONTWAIT);
 	if (client->poll)
 		return spin(client, deadline);
-	if (first) {
+	if (first && !client->asked && !client->until) {
 		ret = receive(client, 0);
-		if (ret == -EAGAIN)
-			return medio_vu_socket_timed_out(client);
-		if (ret != -EINTR)
+		if (ret != -EAGAIN && ret != -EINTR)
 			return ret;
 	}
 	for (;;) {
@@ -200,35 +210,46 @@ static void hand_out(struct medio_vu_client *client, const struct medio_vu_heade
 	}
 }
 
-int medio_vu_socket_next(struct medio_vu_client *client, uint64_t deadline, bool first,
-	struct medio_vu_message *message)
+int medio_vu_socket_take(struct medio_vu_client *client, struct medio_vu_message *message)
 {
 	struct medio_vu_header header;
-	size_t need;
-	int ret;
+	size_t need = HEADER;
 
 	if (client->fds_used)
 		medio_vu_socket_drop_fds(client);
 	if (client->in_pos == client->in_len && !client->nfds)
 		client->in_pos = client->in_len = 0;
-	for (;;) {
-		need = HEADER;
-		if (client->in_len - client->in_pos >= HEADER) {
-			memcpy(&header, client->in + client->in_pos, HEADER);
-			ret = check_header(client, &header);
-			if (ret)
-				return ret;
-			need = header.size;
-			if (client->in_len - client->in_pos >= need) {
-				hand_out(client, &header, message);
-				return 0;
-			}
-		}
-		make_room(client, need);
-		ret = fill(client, deadline, first);
+	if (client->in_len - client->in_pos >= HEADER) {
+		memcpy(&header, client->in + client->in_pos, HEADER);
+		int ret = check_header(client, &header);
 		if (ret)
 			return ret;
-		first = false;
+		need = header.size;
+		if (client->in_len - client->in_pos >= need) {
+			hand_out(client, &header, message);
+			return 0;
+		}
+	}
+	make_room(client, need);
+	return -EAGAIN;
+}
+
+int medio_vu_socket_more(struct medio_vu_client *client)
+{
+	return receive(client, MSG_DONTWAIT);
+}
+
+int medio_vu_socket_next(struct medio_vu_client *client, uint64_t deadline, bool first,
+	struct medio_vu_message *message)
+{
+	for (;; first = false) {
+		int ret = medio_vu_socket_take(client, message);
+		if (ret == -EAGAIN)
+			ret = fill(client, deadline, first);
+		else
+			return ret;
+		if (ret)
+			return ret;
 	}
 }
 
@@ -306,7 +327,8 @@ int medio_vu_socket_send_all(struct medio_vu_client *client, struct iovec *iov, 
 				errno == EPIPE ? "the server closed the connection"
 					       : strerror(errno));
 		if (!deadline)
-			deadline = medio_now_ns() + client->timeout_ns;
+			deadline = client->deadline ? client->deadline
+						    : medio_now_ns() + client->timeout_ns;
 		int ret = wait_writable(client, deadline);
 		if (ret)
 			return ret;
@@ -319,6 +341,7 @@ int medio_vu_socket_send_posted(struct medio_vu_client *client)
 	struct iovec iov = { client->out, client->out_len };
 
 	client->out_len = 0;
+	client->multi = NO_MULTI;
 	/* As recv() above. What does not go at once goes the long way. */
 	if (iov.iov_len) {
 		ssize_t n = send(
@@ -358,5 +381,6 @@ int medio_vu_socket_send(struct medio_vu_client *client, struct medio_vu_header 
 	iov[0] = (struct iovec){ client->out, client->out_len };
 	ret = medio_vu_socket_send_all(client, iov, pieces + 2, NULL, 0);
 	client->out_len = 0;
+	client->multi = NO_MULTI;
 	return ret;
 }

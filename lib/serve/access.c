@@ -83,7 +83,8 @@ int medio_handle_write(struct medio_session *s, struct medio_request *req)
 	return medio_session_answer(s, req, &access, sizeof(access));
 }
 
-/* Entries are done in order up to the first that fails; the reply says how many were. */
+/* Entries are done in order up to the first that fails; the reply says how many were. Without a reply
+ * they are posted writes, of which one that fails is in no other's way. */
 int medio_handle_write_multi(struct medio_session *s, struct medio_request *req)
 {
 	struct medio_vu_write_multi multi;
@@ -91,6 +92,7 @@ int medio_handle_write_multi(struct medio_session *s, struct medio_request *req)
 	if (!medio_request_take(req, &multi, sizeof(multi)) ||
 		multi.wr_cnt > (req->size - sizeof(multi)) / sizeof(entry))
 		return -EINVAL;
+	bool posted = req->hdr.flags & MEDIO_VU_NO_REPLY;
 	int ret = 0;
 	for (; s->multi_done < multi.wr_cnt; s->multi_done++) {
 		memcpy(&entry, req->payload + sizeof(multi) + s->multi_done * sizeof(entry),
@@ -98,14 +100,14 @@ int medio_handle_write_multi(struct medio_session *s, struct medio_request *req)
 		ret = entry.count > sizeof(entry.data)
 			      ? -EINVAL
 			      : write_one(s, entry.region, entry.offset, entry.data, entry.count);
-		if (ret)
+		if (ret == MEDIO_SESSION_STALL || (ret && !posted))
 			break;
 	}
 	if (ret == MEDIO_SESSION_STALL)
 		return ret;
 	multi.wr_cnt = s->multi_done;
 	s->multi_done = 0;
-	if (ret && !multi.wr_cnt)
+	if (ret && (posted || !multi.wr_cnt))
 		return ret;
 	return medio_session_answer(s, req, &multi, sizeof(multi));
 }

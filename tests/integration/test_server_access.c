@@ -353,6 +353,27 @@ static void a_bad_write_among_many_ends_them_and_is_counted(void **state)
 	client_close(&c);
 }
 
+static void a_bad_write_among_posted_ones_is_in_no_others_way(void **state)
+{
+	struct bed *bed = *state;
+	static struct multi m;
+	struct client c;
+	uint8_t byte = 0;
+	client_hello(&c, bed);
+	fill_multi(&m);
+	m.entry[0].region = 3; /* none */
+	m.entry[5].count = 9;
+	client_send(&c, MEDIO_VU_REGION_WRITE_MULTI, MEDIO_VU_NO_REPLY, &m, sizeof(m));
+	assert_true(client_silent(&c));
+	assert_int_equal(client_read(&c, 2, 8 * 4, &byte, 1), 0);
+	assert_int_equal(byte, 4);
+	assert_int_equal(client_read(&c, 2, 8 * 5, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+	assert_int_equal(client_read(&c, 2, 8 * 199, &byte, 1), 0);
+	assert_int_equal(byte, 199);
+	client_close(&c);
+}
+
 static void deferred_writes_among_many_keep_their_order(void **state)
 {
 	struct bed *bed = *state;
@@ -633,6 +654,7 @@ int main(void)
 		BED_TEST(an_access_over_table_device_and_area_meets_each),
 		BED_TEST(two_hundred_writes_in_one_message_are_done_in_order),
 		BED_TEST(a_bad_write_among_many_ends_them_and_is_counted),
+		BED_TEST(a_bad_write_among_posted_ones_is_in_no_others_way),
 		BED_TEST(deferred_writes_among_many_keep_their_order),
 		BED_TEST(a_deferred_read_holds_back_what_follows),
 		BED_TEST(a_deferred_access_may_fail),

@@ -130,7 +130,7 @@ static int open_with(struct script *s, const struct medio_vu_device_info *info, 
 static void script_open(struct script *s)
 {
 	struct medio_vu_device_info info = { 16, MEDIO_VU_INFO_PCI | MEDIO_VU_INFO_RESET, 9, 5 };
-	char version[128];
+	char version[512];
 	struct medio_vu_header header;
 
 	assert_int_equal(open_with(s, &info, sizeof(info)), 0);

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The twin socket ("VFIO_USER_VERSION", twin_socket): the server's commands come, and are answered, on a
+ * socket of their own, so that neither queues behind a long answer on the first. It is a client like
+ * the first one, which only ever serves. A call waits on the first socket and looks at this one too.
+ */
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "drive/vfio_user_socket.h"
+#include "util/cleanup.h"
+
+/* A receive on the first socket waits so long before the twin is looked at, unless that has asked in
+ * one of the latest calls: most cards never ask, and one system call is what a round trip has. */
+#define LOOK_US 1000
+#define ASKED	64
+
+static int watch(int both, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(both, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+int medio_vu_twin_open(struct medio_vu_client *client, int fd)
+{
+	const struct timeval look = { .tv_usec = LOOK_US };
+	const struct medio_vu_client_options opts = { .max_message = client->in_cap,
+		.timeout_ms = (unsigned)(client->timeout_ns / NS_PER_MS) };
+	struct medio_vu_client *twin;
+	int ret = medio_vu_client_new(fd, &opts, &twin);
+
+	if (ret == -ENOTSOCK)
+		return -EPROTO;
+	if (ret)
+		return ret;
+	client->twin = twin;
+	medio_vu_client_handler(twin, client->handler, client->opaque);
+	client->both = epoll_create1(EPOLL_CLOEXEC);
+	if (client->both < 0)
+		return -errno;
+	ret = watch(client->both, client->fd);
+	if (!ret)
+		ret = watch(client->both, twin->fd);
+	if (!ret && setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)) < 0)
+		ret = -errno;
+	return ret;
+}
+
+int medio_vu_twin_serve(struct medio_vu_client *client, uint64_t deadline)
+{
+	int count = medio_vu_client_serve(client->twin, deadline);
+
+	if (count < 0)
+		return medio_vu_socket_fail(client, count, "twin socket: %s", client->twin->words);
+	if (count)
+		client->asked = ASKED;
+	return 0;
+}
+
+void medio_vu_twin_free(struct medio_vu_client *client)
+{
+	medio_vu_client_free(client->twin);
+	if (client->both >= 0)
+		close(client->both);
+}
