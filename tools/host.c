@@ -23,11 +23,15 @@ void medio_tool_host_catch(struct medio_host *host)
 {
 	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
 	/* No SA_RESTART: what waits must end. */
-	struct sigaction action = { .sa_handler = on_signal };
+	struct sigaction action = { .sa_handler = on_signal }, old;
 
 	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaction(numbers[i], &action, NULL);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		sigaction(numbers[i], NULL, &old);
+		/* What nohup and a shell's & leave alone. */
+		if (old.sa_handler != SIG_IGN)
+			sigaction(numbers[i], &action, NULL);
+	}
 	host->stop = &stop;
 }
 

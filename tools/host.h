@@ -22,7 +22,8 @@ enum {
 	"Read and write the files of /sys, /proc, /dev and /lib/modules below this folder instead " \
 	"of /: for tests and for another system's tree"
 
-/* From now on SIGINT, SIGTERM and SIGHUP do not end the program: they stop host's changes. */
+/* From now on SIGINT, SIGTERM and SIGHUP do not end the program: they stop host's changes. One that
+ * is ignored stays so. */
 void medio_tool_host_catch(struct medio_host *host);
 /* Print what err says, free it, give what to exit with: MEDIO_EXIT_USAGE for -EINVAL. */
 int medio_tool_host_fail(const struct medio_command *cmd, int ret, struct medio_error *err);

@@ -136,6 +136,19 @@ static int switch_on(struct nvme *nvme)
 	return ret ? nvme_card_failed(nvme, ret, "configuration space") : 0;
 }
 
+/* A virtual function begins without queues, and its registers without values. */
+static int no_capabilities(struct nvme *nvme)
+{
+	uint32_t status = 0;
+	int ret = nvme_get_status(nvme, &status);
+
+	if (!ret && !nvme->cap && status & NVME_CSTS_CFS)
+		ret = nvme_fail(nvme, -ENODEV,
+			"it is offline: a virtual function needs queues and interrupts that its "
+			"physical function gives, which must also put it online (nvme virt-mgmt)");
+	return ret ? ret : nvme_fail(nvme, -ENOTSUP, "it has no NVM command set");
+}
+
 static int read_capabilities(struct nvme *nvme)
 {
 	struct medio_card_region bar;
@@ -159,7 +172,7 @@ static int read_capabilities(struct nvme *nvme)
 		return nvme_fail(
 			nvme, -ENODEV, "the controller is gone: its registers read as all ones");
 	if (!NVME_CAP_NVM(nvme->cap))
-		return nvme_fail(nvme, -ENOTSUP, "it has no NVM command set");
+		return no_capabilities(nvme);
 	if (NVME_CAP_MPSMIN(nvme->cap))
 		return nvme_fail(nvme, -ENOTSUP,
 			"its least page is %u KiB, this driver's pages are 4 KiB",

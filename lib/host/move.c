@@ -166,6 +166,20 @@ static int verify(const struct medio_host *host, struct medio_move *move, struct
 	return *move->to ? bound_nothing(host, move, err) : taken_again(host, move, err);
 }
 
+/* A driver that probes on a thread of its own may let go by itself before it is asked to. */
+static bool has_let_go(const struct medio_host *host, struct medio_move *move,
+	const struct medio_move_write *write, int ret)
+{
+	size_t len = strlen(write->path);
+
+	if (ret != -ENODEV || len < 7 || strcmp(write->path + len - 7, "/unbind") != 0 ||
+		!medio_host_exists(host, MEDIO_PCI_DEVICES "/%s", move->name) ||
+		medio_host_exists(host, MEDIO_PCI_DEVICES "/%s/driver", move->name))
+		return false;
+	move->from[0] = 0;
+	return true;
+}
+
 static int run(const struct medio_host *host, struct medio_move *move, struct medio_error **err)
 {
 	struct medio_move_write writes[MEDIO_MOVE_WRITES];
@@ -178,7 +192,7 @@ static int run(const struct medio_host *host, struct medio_move *move, struct me
 		int ret = write_text(host, writes[i].path, writes[i].text);
 		if (ret == -EINTR)
 			return stopped(move, err);
-		if (ret)
+		if (ret && !has_let_go(host, move, &writes[i], ret))
 			return explain_write(move, &writes[i], ret, err);
 	}
 	return verify(host, move, err);

@@ -255,6 +255,26 @@ static void a_vfio_that_takes_the_card_again_is_found(void **state)
 	assert_false(move.stuck);
 }
 
+/* An asynchronous probe that fails looks like a driver until it does. */
+static void a_driver_that_has_let_go_already_is_no_failure(void **state)
+{
+	struct machine *m = *state;
+
+	two_cards(m);
+	m->lets_go = true;
+	struct medio_move move = move_to(m, NIC, "vfio-pci");
+	assert_int_equal(run(m, &move, 1, ""), 0);
+	assert_on(m, NIC, "vfio-pci", "vfio-pci");
+	/* Nor has it anything to come back to. */
+	struct medio_move moves[2] = { move_to(m, NIC2, "vfio-pci"), move_to(m, NIC, "") };
+	m->writes = 0;
+	m->fail_at = 4;
+	m->fail_errno = EBUSY;
+	assert_int_equal(run(m, moves, 2, "driver_override"), -EBUSY);
+	assert_on(m, NIC2, "", "");
+	assert_false(moves[0].stuck);
+}
+
 static void undoing_brings_an_earlier_override_back(void **state)
 {
 	struct machine *m = *state;
@@ -288,6 +308,7 @@ int main(void)
 		MACHINE_TEST(what_cannot_be_put_back_is_said),
 		MACHINE_TEST(not_being_root_is_said),
 		MACHINE_TEST(a_vfio_that_takes_the_card_again_is_found),
+		MACHINE_TEST(a_driver_that_has_let_go_already_is_no_failure),
 		MACHINE_TEST(undoing_brings_an_earlier_override_back),
 	};
 

@@ -159,7 +159,7 @@ static int write_driver(struct machine *m, const char *driver, const char *file,
 		if (!bound)
 			return -ENODEV;
 		set_driver(m, name, "");
-		return 0;
+		return m->lets_go ? -ENODEV : 0;
 	}
 	if (bound || *machine_driver_of(m, name) || !matches(m, name, driver))
 		return -ENODEV;

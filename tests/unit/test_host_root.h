@@ -27,6 +27,7 @@ struct machine {
 	unsigned fail_from; /* this one and all after it */
 	int fail_errno;
 	const char *refusing; /* a driver whose probe fails: the write succeeds, nothing is bound */
+	bool lets_go;	      /* its driver leaves a device just before it is to: -ENODEV */
 	unsigned stop_at;     /* during this write somebody asks to stop */
 	volatile sig_atomic_t stop;
 	int denied;	       /* what access() gives */

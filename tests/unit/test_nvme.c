@@ -351,6 +351,12 @@ static void gone_before(void **state)
 	refused(*state, NULL, -ENODEV, "gone");
 }
 
+static void a_virtual_function_that_is_offline_is_said_to_be(void **state)
+{
+	lies(*state, (struct quirks){ .offline = true });
+	refused(*state, NULL, -ENODEV, "it is offline: a virtual function needs");
+}
+
 /* What cannot be driven, or cannot be, is told before anything is read. */
 static void refuses_nonsense(void **state)
 {
@@ -492,6 +498,7 @@ int main(void)
 		TEST(never_gets_ready),
 		TEST(fatal_at_once),
 		TEST(gone_before),
+		TEST(a_virtual_function_that_is_offline_is_said_to_be),
 		TEST(refuses_nonsense),
 		TEST(finds_namespaces),
 		TEST(shuts_down_in_order),

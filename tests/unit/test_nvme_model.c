@@ -341,6 +341,8 @@ static int model_read(
 		value = m->cc;
 	else if (offset == NVME_CSTS)
 		value = m->csts;
+	if (quirks.offline)
+		value = offset == NVME_CSTS ? NVME_CSTS_CFS : 0;
 	medio_put_le(buf, count, quirks.gone ? UINT64_MAX : value);
 	return 0;
 }

@@ -20,7 +20,7 @@ extern struct quirks {
 	unsigned mqes, mpsmin;	/* mqes 0: 256 */
 	uint32_t version, nsid; /* 0: 1.4, 1 */
 	uint8_t mdts, shift, format, metadata, sqes;
-	bool no_namespace, names_wrong;
+	bool no_namespace, names_wrong, offline;
 } quirks;
 
 /* What it has seen. */
