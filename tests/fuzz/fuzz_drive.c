@@ -19,6 +19,8 @@ static uint8_t memory[8192] __attribute__((aligned(4096)));
 static void exercise(struct medio_card *card)
 {
 	enum medio_card_mig_state state;
+	struct medio_card_fault fault;
+	uint64_t bitmap;
 	struct medio_card_doorbell bells[4];
 	struct medio_card_region region;
 	uint8_t buf[256];
@@ -44,6 +46,9 @@ static void exercise(struct medio_card *card)
 	medio_card_mig_read(card, buf, sizeof(buf), &got);
 	medio_card_reset(card);
 	medio_card_process(card);
+	medio_card_dirty_start(card, 4096);
+	medio_card_dirty_get(card, 0x1000, sizeof(memory), &bitmap);
+	medio_card_fault(card, &fault);
 	medio_card_dma_unmap(card, 0x1000, sizeof(memory));
 }
 

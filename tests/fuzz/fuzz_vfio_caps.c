@@ -22,7 +22,9 @@ static void region(const uint8_t *data, size_t size)
 static void iommu(const uint8_t *data, size_t size)
 {
 	struct medio_dma_limits limits;
+	uint64_t page_sizes;
 
+	medio_vfio_caps_log(data, size, &page_sizes);
 	medio_dma_limits_all(&limits);
 	if (medio_vfio_caps_iommu(data, size, &limits))
 		return;
