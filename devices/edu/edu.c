@@ -45,6 +45,7 @@ struct edu {
 	/* What is under way. */
 	struct medio_timer *factorial_timer, *dma_timer;
 	bool copying; /* memory of the client's is being moved, into or out of the buffer */
+	bool stale;   /* it was reset after that one began */
 	bool stopped; /* no copy may begin */
 	bool asked;   /* somebody waits until none is under way */
 };
@@ -99,6 +100,13 @@ static void compute(struct edu *edu, uint32_t n)
 
 /* ---- DMA --------------------------------------------------------------------------------------- */
 
+/* Soon, if one is wanted. */
+static void dma_begin(struct edu *edu)
+{
+	if (edu->command & COMMAND_RUN && !edu->stopped && !edu->copying)
+		medio_timer_arm(edu->dma_timer, edu->dma_time);
+}
+
 static void dma_end(struct medio_dev *dev)
 {
 	struct edu *edu = medio_priv(dev);
@@ -116,9 +124,11 @@ static void on_copied(void *opaque, int ret)
 	/* The library has told of a fault; the card does not notice. */
 	(void)ret;
 	edu->copying = false;
-	/* Unless it was reset meanwhile. */
-	if (edu->command & COMMAND_RUN)
+	if (!edu->stale)
 		dma_end(dev);
+	else
+		dma_begin(edu);
+	edu->stale = false;
 	if (edu->asked) {
 		edu->asked = false;
 		medio_quiesce_done(dev);
@@ -143,13 +153,6 @@ static void on_dma(void *opaque)
 	uint64_t at = (out ? edu->from : edu->to) - BUFFER;
 	uint64_t iova = out ? edu->to : edu->from;
 
-	if (edu->stopped)
-		return; /* resume() comes back to it */
-	if (edu->copying) {
-		/* One from before a reset. */
-		medio_timer_arm(edu->dma_timer, edu->dma_time);
-		return;
-	}
 	if (at > BUFFER_SIZE || edu->count > BUFFER_SIZE - at) {
 		medio_guest_error(dev,
 			"DMA of %llu bytes at 0x%llx of the card, outside its buffer",
@@ -171,6 +174,7 @@ static int edu_quiesce(struct medio_dev *dev)
 	struct edu *edu = medio_priv(dev);
 
 	edu->stopped = true;
+	medio_timer_disarm(edu->dma_timer);
 	edu->asked = edu->copying;
 	return edu->asked ? -EBUSY : 0;
 }
@@ -180,8 +184,7 @@ static void edu_resume(struct medio_dev *dev)
 	struct edu *edu = medio_priv(dev);
 
 	edu->stopped = edu->asked = false;
-	if (edu->command & COMMAND_RUN && !edu->copying)
-		medio_timer_arm(edu->dma_timer, edu->dma_time);
+	dma_begin(edu);
 }
 
 /* ---- Registers --------------------------------------------------------------------------------- */
@@ -246,7 +249,7 @@ static void dma_write(struct edu *edu, uint64_t offset, uint64_t value)
 		edu->count = value;
 	else if (offset == DMA_COMMAND && value & COMMAND_RUN) {
 		edu->command = value;
-		medio_timer_arm(edu->dma_timer, edu->dma_time);
+		dma_begin(edu);
 	}
 }
 
@@ -312,6 +315,7 @@ static void edu_reset(struct medio_dev *dev, enum medio_reset kind)
 
 	medio_timer_disarm(edu->factorial_timer);
 	medio_timer_disarm(edu->dma_timer);
+	edu->stale = edu->copying;
 	edu->live = edu->factorial = edu->status = 0;
 	edu->from = edu->to = edu->count = edu->command = 0;
 	memset(edu->buffer, 0, sizeof(edu->buffer));
@@ -362,8 +366,7 @@ static int edu_load(struct medio_dev *dev, const void *buf, size_t size)
 		raise(dev, s.reasons);
 	if (s.status & STATUS_COMPUTING)
 		compute(edu, s.factorial);
-	if (edu->command & COMMAND_RUN && !edu->stopped)
-		medio_timer_arm(edu->dma_timer, edu->dma_time);
+	dma_begin(edu);
 	return 0;
 }
 
