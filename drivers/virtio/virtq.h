@@ -34,7 +34,7 @@ struct virtq_options {
 	bool packed;	   /* VIRTIO_F_RING_PACKED */
 	bool event_idx;	   /* VIRTIO_F_EVENT_IDX */
 	unsigned indirect; /* VIRTIO_F_INDIRECT_DESC: room for so many segments in a table of
-				   each chain's own; 0: none */
+				   each chain's own, or size if that is less; 0: none */
 };
 
 /* A piece of memory that the device reaches. */
@@ -51,14 +51,17 @@ struct virtq_places {
 
 struct virtq_done {
 	void *tag;
-	uint32_t len; /* bytes the device wrote, never more than the chain had room for */
+	/* Bytes the device wrote, never more than the chain had room for. It may have written more than it
+	 * says (2.7.8.2). */
+	uint32_t len;
 };
 
 /* Bytes of memory that such a queue needs, a multiple of 4096; 0: options out of range. */
 size_t virtq_bytes(const struct virtq_options *opts);
 /*
  * Make an empty queue in mem: virtq_bytes() bytes, zeroed, aligned to 4096, which the device sees at
- * iova; they stay the caller's and must outlive it. -EINVAL: options out of range; -ENOMEM.
+ * iova; they stay the caller's and must outlive it. -EINVAL: options out of range, or mem or iova not
+ * aligned; -ENOMEM.
  */
 int virtq_new(const struct virtq_options *opts, void *mem, uint64_t iova, struct virtq **out);
 /* NULL is allowed. */
@@ -89,7 +92,7 @@ uint16_t virtq_notify_data(const struct virtq *vq);
  * virtq_words() names.
  */
 int virtq_take(struct virtq *vq, struct virtq_done *done);
-/* Is there one to take? */
+/* Is there one to take? Also true of a ring that is broken, so that nobody waits for it in vain. */
 bool virtq_ready(const struct virtq *vq);
 
 /*
@@ -101,7 +104,10 @@ void virtq_no_irq(struct virtq *vq);
 
 /* Why a call gave -EPROTO; "" if none has. */
 const char *virtq_words(const struct virtq *vq);
-/* The device has been reset: hand every chain that it had to fn, and begin anew. fn may be NULL. */
+/*
+ * The device has been reset: hand every chain that was added and not taken to fn, which must not use vq, in
+ * no order; then begin anew, without interrupts. fn may be NULL.
+ */
 void virtq_reset(struct virtq *vq, void (*fn)(void *arg, void *tag), void *arg);
 
 #endif
