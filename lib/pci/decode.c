@@ -253,15 +253,16 @@ static void print_verbose(const struct medio_pci_decode *d, FILE *out)
 
 static void print_hex(const struct medio_pci_decode *d, FILE *out)
 {
-	size_t count = 64;
+	size_t count = d->hex >= 4 ? 4096 : d->hex >= 3 ? 256 : 64;
 
-	if (d->hex >= 3 && d->count >= 256)
-		count = d->hex >= 4 && d->count >= 4096 ? 4096 : 256;
+	/* Some devices end in the middle of a line: the kernel's sample mtty has 255 bytes. */
+	if (count > d->count)
+		count = d->count;
 	for (size_t i = 0; i < count; i++) {
 		if (i % 16 == 0)
 			fprintf(out, "%02zx:", i);
 		fprintf(out, " %02x", d->bytes[i]);
-		if (i % 16 == 15)
+		if (i % 16 == 15 || i + 1 == count)
 			fputc('\n', out);
 	}
 }

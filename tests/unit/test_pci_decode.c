@@ -377,6 +377,18 @@ static struct json_object *member(struct json_object *object, const char *name)
 	return value;
 }
 
+static void a_dump_ends_where_the_configuration_space_ends(void **state)
+{
+	static uint8_t bytes[255];
+	char *text;
+
+	bytes[254] = 0x5a;
+	text = ours(&(struct medio_pci_decode){
+		.slot = "00:00.0", .bytes = bytes, .count = sizeof(bytes), .hex = 3 });
+	assert_non_null(strstr(text, "\nf0: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 5a\n\n"));
+	free(text);
+}
+
 static void json_is_well_formed_and_says_the_same(void **state)
 {
 	static const uint64_t sizes[6] = { UINT64_C(1) << 33, 0, 0x10000, 256, 16, 0 };
@@ -431,6 +443,7 @@ int main(void)
 		cmocka_unit_test(short_input_is_refused),
 		cmocka_unit_test(hostile_lists_end),
 		cmocka_unit_test(a_list_is_walked_once_around),
+		cmocka_unit_test(a_dump_ends_where_the_configuration_space_ends),
 		cmocka_unit_test(json_is_well_formed_and_says_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
