@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "host/driver.h"
+#include "util/uuid.h"
 
 #define GROUPS "/sys/kernel/iommu_groups"
 
@@ -33,6 +34,14 @@ static void load_member(
 		number, name);
 }
 
+/* The group that stands in for an IOMMU for a mediated device is named as those for no IOMMU are. */
+static bool is_mediated(const struct medio_strv *names)
+{
+	uint8_t uuid[MEDIO_UUID_SIZE];
+
+	return names->count && !medio_uuid_parse(names->items[0], strlen(names->items[0]), uuid);
+}
+
 int medio_host_group_load(const struct medio_host *host, int number, struct medio_host_group *out)
 {
 	struct medio_host_group group = { .number = number };
@@ -51,7 +60,7 @@ int medio_host_group_load(const struct medio_host *host, int number, struct medi
 	}
 	medio_host_read(host, group.type, sizeof(group.type), GROUPS "/%d/type", number);
 	medio_host_read(host, kind, sizeof(kind), GROUPS "/%d/name", number);
-	group.noiommu = !strcmp(kind, "vfio-noiommu");
+	group.noiommu = !strcmp(kind, "vfio-noiommu") && !is_mediated(&names);
 	for (; group.count < names.count; group.count++)
 		load_member(host, number, names.items[group.count], &group.devices[group.count]);
 	medio_strv_free(&names);

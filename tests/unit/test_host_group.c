@@ -97,6 +97,23 @@ static void a_device_of_another_bus_is_a_member_too(void **state)
 	medio_host_group_fini(&group);
 }
 
+static void only_a_device_without_an_iommu_makes_a_group_a_no_iommu_one(void **state)
+{
+	static const char *const names[] = { "0000:01:00.0",
+		"83b8f4f2-509f-382f-3c1e-e6bfe0fa1001" };
+	struct machine *m = *state;
+	struct medio_host_group group;
+
+	for (int i = 0; i < 2; i++) {
+		machine_file(m, "vfio-noiommu\n", "/sys/kernel/iommu_groups/%d/name", i);
+		machine_link(m, "../../../../devices/any", "/sys/kernel/iommu_groups/%d/devices/%s",
+			i, names[i]);
+		assert_int_equal(medio_host_group_load(&m->host, i, &group), 0);
+		assert_int_equal(group.noiommu, i == 0);
+		medio_host_group_fini(&group);
+	}
+}
+
 static void groups_come_in_the_order_of_their_numbers(void **state)
 {
 	struct machine *m = *state;
@@ -126,6 +143,7 @@ int main(void)
 		MACHINE_TEST(uio_in_a_group_is_in_the_way),
 		MACHINE_TEST(functions_of_one_slot_are_not_several),
 		MACHINE_TEST(a_device_of_another_bus_is_a_member_too),
+		MACHINE_TEST(only_a_device_without_an_iommu_makes_a_group_a_no_iommu_one),
 		MACHINE_TEST(groups_come_in_the_order_of_their_numbers),
 	};
 
