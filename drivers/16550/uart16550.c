@@ -39,6 +39,7 @@ enum {
 	LCR_8N1 = 0x03,
 	LCR_DLAB = 0x80,
 	MCR_DTR_RTS_OUT2 = 0x0b,
+	MCR_LOOP = 0x10,
 	LSR_DATA = 0x01,
 	LSR_OVERRUN = 0x02,
 	LSR_ERRORS = 0x1c, /* parity, framing, break */
@@ -51,6 +52,7 @@ enum {
 /* An echo of as many bytes as the trigger level is known to be there without asking for each. */
 #define BURST		     TRIGGER
 #define RING		     4096 /* a power of two */
+#define MAX_LOOKS	     1000 /* for a byte in loopback: ten times what it takes to arrive */
 #define MAX_EVENTS	     4096 /* one service() looks at; a broken card must not hold us for ever */
 #define PCI_COMMAND	     4
 #define PCI_COMMAND_IO_MEM   0x0003
@@ -67,6 +69,7 @@ struct uart16550 {
 	int irq; /* MEDIO_CARD_INTX or _MSI, -1: none */
 	bool automasked;
 	uint8_t ier;
+	bool trigger_kept; /* IIR_RX means that there are TRIGGER bytes */
 	struct ring rx, tx;
 	struct uart16550_stats stats;
 };
@@ -186,7 +189,8 @@ static int serve_event(struct uart16550 *uart, uint8_t iir)
 	case IIR_RX:
 	case IIR_TIMEOUT:
 	case IIR_TX:
-		ret = pull(uart, (iir & IIR_ID) == IIR_RX ? TRIGGER : 0, &value);
+		ret = pull(
+			uart, uart->trigger_kept && (iir & IIR_ID) == IIR_RX ? TRIGGER : 0, &value);
 		if (!ret)
 			ret = push(uart, value);
 		return ret ? ret : update_ier(uart);
@@ -293,24 +297,58 @@ static int probe(struct uart16550 *uart)
 	return 0;
 }
 
+struct write {
+	uint8_t reg, value;
+};
+
+static int set_all(struct uart16550 *uart, const struct write *writes, unsigned count)
+{
+	int ret = 0;
+
+	for (unsigned i = 0; !ret && i < count; i++)
+		ret = set(uart, writes[i].reg, writes[i].value);
+	return ret;
+}
+
+/*
+ * One byte in loopback must not be announced as a filled FIFO. Some models of the chip do that (the Linux
+ * kernel's sample mtty): with them each byte is looked for.
+ */
+static int probe_trigger(struct uart16550 *uart)
+{
+	static const struct write writes[] = { { MCR, MCR_LOOP }, { IER, IER_RX }, { THR, 0 } };
+	uint8_t value = 0, iir = IIR_RX;
+	int ret = set_all(uart, writes, 3);
+
+	for (unsigned i = 0; !ret && !(value & LSR_DATA) && i < MAX_LOOKS; i++)
+		ret = get(uart, LSR, &value);
+	if (!ret && value & LSR_DATA)
+		ret = get(uart, IIR, &iir);
+	uart->trigger_kept = (iir & (IIR_ID | IIR_NONE)) != IIR_RX;
+	return ret ? ret : set(uart, IER, 0);
+}
+
 static int setup(struct uart16550 *uart)
 {
-	static const struct {
-		uint8_t reg, value;
-	} writes[] = {
+	static const struct write before[] = {
 		{ IER, 0 },
 		{ LCR, LCR_DLAB | LCR_8N1 },
 		{ DLL, 1 }, /* 115200 baud */
 		{ DLM, 0 },
 		{ LCR, LCR_8N1 },
 		{ FCR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_14 },
+	};
+	static const struct write after[] = {
+		{ FCR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_14 },
 		{ MCR, MCR_DTR_RTS_OUT2 },
 	};
 	static const uint8_t stale[] = { LSR, RBR, IIR, MSR };
-	int ret = 0;
+	int ret = set_all(uart, before, sizeof(before) / sizeof(before[0]));
 
-	for (unsigned i = 0; !ret && i < sizeof(writes) / sizeof(writes[0]); i++)
-		ret = set(uart, writes[i].reg, writes[i].value);
+	if (!ret)
+		ret = probe_trigger(uart);
+	if (!ret)
+		ret = set_all(uart, after, sizeof(after) / sizeof(after[0]));
 	for (unsigned i = 0; !ret && i < sizeof(stale); i++) {
 		uint8_t value;
 		ret = get(uart, stale[i], &value);
