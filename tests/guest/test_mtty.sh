@@ -4,6 +4,7 @@
 # test_mtty.sh MEDIO BED: a stock QEMU and a stock Debian kernel drive medio's serial cards with the
 # kernel's own 8250 driver. MEDIO is the program; BED is what script/guest-bed printed.
 . "$(dirname "$0")/guest.sh"
+. "$(dirname "$0")/sample_card.sh"
 
 medio=$1
 echo_bytes=${MEDIO_GUEST_ECHO_BYTES:-1048576}
@@ -42,29 +43,6 @@ serve_end() {
 
 device() {
 	printf '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"},"addr":"05.0"}' "$socket"
-}
-
-# The card's config space as the kernel's sample has it; .. are bytes that the guest writes: the command
-# register, where the ports are, and the interrupt line.
-config_rows=(
-	"00: 48 43 53 32 .. .. 00 02 10 02 00 07 00 00 00 00"
-	"10: .. .. 00 00 .. .. 00 00 00 00 00 00 00 00 00 00"
-	"20: 00 00 00 00 00 00 00 00 00 00 00 00 48 43 53 32"
-	"30: 00 00 00 00 00 00 00 00 00 00 00 00 .. 01 00 00"
-	"40: 23 00 00 80 23 00 00 00 23 00 00 00 23 00 00 00"
-	"50: 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
-	"60: 50 43 49 20 53 65 72 69 61 6c 2f 55 41 52 54 00"
-)
-
-has_config_rows() {
-	local row
-
-	for row in "${config_rows[@]}"; do
-		holds "^$row\$" || {
-			echo "# the guest does not see: $row"
-			return 1
-		}
-	done
 }
 
 has_lspci_text() {
