@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a driver pays for a read of 4 KiB: the NVMe driver on the controller of its unit tests, against
- * what that takes for the read itself, without queue, doorbell and interrupt. Slices of the two
- * alternate, and the ratio is taken pair by pair.
+ * What a driver pays for a read of 4 KiB: the NVMe and the virtio driver on the disks of their unit
+ * tests, against what the NVMe one takes for the read itself, without queue, doorbell and interrupt.
+ * Slices of the two alternate, and the ratio is taken pair by pair.
  *
  * "Polled" looks at memory until the completion is there, and has no interrupt. In the same process
  * the device works while the driver waits, so nothing overlaps; over vfio-user with two cores it does.
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../tests/unit/test_nvme_model.h"
+#include "../tests/unit/test_virtio_blk_model.h"
 #include "device/instance.h"
 #include "drivers/disk.h"
 #include "util/cleanup.h"
@@ -27,6 +28,9 @@
 #define RW     (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
 
 #define MAX_TRACED_RUNS 5 /* the count hardly varies */
+
+/* What disks of QEMU offer too: VIRTIO_F_INDIRECT_DESC, VIRTIO_F_EVENT_IDX. */
+#define VIRTIO_OFFER (UINT64_C(1) << 28 | UINT64_C(1) << 29)
 
 struct path {
 	const char *name;
@@ -55,7 +59,8 @@ struct rig {
 	bool socket;
 };
 
-static void rig_open(struct rig *rig, const struct medio_report *r, const struct path *path)
+static void rig_open(struct rig *rig, const struct medio_report *r, const struct path *path,
+	const struct medio_type *type)
 {
 	const struct disk_options opts = { .irq = path->irq };
 	char words[DISK_WORDS];
@@ -63,13 +68,12 @@ static void rig_open(struct rig *rig, const struct medio_report *r, const struct
 
 	*rig = (struct rig){ .socket = path->socket, .seed = 1 };
 	if (path->socket) {
-		rig->card = medio_bench_card_of(&rig->peer, &nvme_model_type,
-			path->two_cores ? r->cpu_server : r->cpu_client, false);
+		rig->card = medio_bench_card_of(
+			&rig->peer, type, path->two_cores ? r->cpu_server : r->cpu_client, false);
 	} else {
 		medio_bench_check(medio_loop_new(&rig->loop), "loop");
 		medio_bench_check(
-			medio_instance_new(rig->loop, &nvme_model_type, NULL, &rig->inst, NULL),
-			"instance");
+			medio_instance_new(rig->loop, type, NULL, &rig->inst, NULL), "instance");
 		medio_bench_check(medio_card_open_instance(rig->inst, &rig->card, NULL), "open");
 	}
 	medio_bench_check(disk_open(rig->card, &opts, &rig->disk, words, sizeof(words)), "disk");
@@ -131,8 +135,8 @@ static double own_slice(struct rig *rig, unsigned n)
 
 /* ---- Time -------------------------------------------------------------------------------------- */
 
-static void measure(
-	struct medio_report *r, const struct path *path, struct rig *bare, unsigned depth)
+static void measure(struct medio_report *r, const struct path *path, const struct medio_type *type,
+	struct rig *bare, unsigned depth)
 {
 	double *ours = medio_bench_alloc(r->runs * sizeof(double));
 	double *own = medio_bench_alloc(r->runs * sizeof(double));
@@ -141,7 +145,7 @@ static void measure(
 	struct rig rig;
 	char name[80];
 
-	rig_open(&rig, r, path);
+	rig_open(&rig, r, path, type);
 	read_slice(&rig, depth, n / 4);
 	own_slice(bare, n / 4);
 	for (unsigned i = 0; i < r->runs; i++) {
@@ -154,13 +158,16 @@ static void measure(
 		ours[i] /= 1000;
 		own[i] /= 1000;
 	}
-	snprintf(name, sizeof(name), "%s, depth %u", path->name, depth);
+	snprintf(name, sizeof(name), "%s %s, depth %u",
+		type == &nvme_model_type ? "nvme" : "virtio-blk", path->name, depth);
 	medio_report_put(r, &(struct medio_figure){ .name = name, .unit = "us" }, ours, r->runs);
-	medio_report_put(r, &(struct medio_figure){ .name = "  the disk itself", .unit = "us" },
-		own, r->runs);
+	if (path == paths && depth == 1 && type == &nvme_model_type)
+		medio_report_put(r,
+			&(struct medio_figure){ .name = "  the disk itself", .unit = "us" }, own,
+			r->runs);
 	medio_report_put(r,
 		&(struct medio_figure){
-			.name = "  ratio", .unit = "x", .floor = "of the disk itself beside it" },
+			.name = "  ratio", .unit = "x", .floor = "of the nvme disk itself" },
 		ratio, r->runs);
 	rig_close(&rig);
 	free(ours);
@@ -188,7 +195,7 @@ static void drive(int fd, struct medio_bench_shared *shared, void *opaque)
 	struct rig rig;
 	char byte = 0;
 
-	rig_open(&rig, driver->r, driver->path);
+	rig_open(&rig, driver->r, driver->path, &nvme_model_type);
 	shared->result[0] = rig.socket ? rig.peer.pid : 0;
 	while (write(fd, &byte, 1) == 1 && read(fd, &order, sizeof(order)) == sizeof(order))
 		read_slice(&rig, order.depth, order.n);
@@ -245,18 +252,25 @@ static void count_of(struct medio_report *r, const struct path *path, bool serve
 	medio_peer_stop(&peer);
 }
 
-static int run(struct medio_report *r)
+static void measure_all(struct medio_report *r, const struct medio_type *type)
 {
 	struct rig bare;
 
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(paths); i++) {
 		if (paths[i].two_cores && r->cpu_server < 0)
 			continue;
-		rig_open(&bare, r, &paths[0]);
-		measure(r, &paths[i], &bare, 1);
-		measure(r, &paths[i], &bare, DEPTH);
+		rig_open(&bare, r, &paths[0], &nvme_model_type);
+		measure(r, &paths[i], type, &bare, 1);
+		measure(r, &paths[i], type, &bare, DEPTH);
 		rig_close(&bare);
 	}
+}
+
+static int run(struct medio_report *r)
+{
+	virtio_quirks.offer = VIRTIO_OFFER;
+	measure_all(r, &nvme_model_type);
+	measure_all(r, virtio_model_type(&virtio_model_blk, &(struct virtio_model_shape){ 0 }));
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(paths); i++) {
 		if (paths[i].two_cores && r->cpu_server < 0)
 			continue;
