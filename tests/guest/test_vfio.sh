@@ -2,12 +2,14 @@
 # shellcheck disable=SC2016,SC2317 # the dollars are the guest's; functions are called through check
 # SPDX-License-Identifier: BSD-3-Clause
 # test_vfio.sh MEDIO BED: drivers on <medio/driver.h> drive a device of the kernel's VFIO, in a guest with an
-# IOMMU. MEDIO is the program, beside which the build's tests stand; BED is what script/guest-bed printed.
+# IOMMU, and the guide's transcripts are what happens. MEDIO is the program, beside which the build's tests stand; BED is what script/guest-bed printed.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
 . "$here/host_program.sh"
+. "$here/../check/guide.sh"
 
-try=$(dirname "$1")/../tests/guest/edu_try
+medio=$1
+try=$(dirname "$medio")/../tests/guest/edu_try
 bed=$2
 modules=(irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic)
 [ -x "$try" ] || {
@@ -16,7 +18,7 @@ modules=(irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_gene
 }
 
 fill() {
-	add_program "$1" "$try" && add_modules "$1" "$bed" "${modules[@]}"
+	add_program "$1" "$try" && add_program "$1" "$medio" && add_modules "$1" "$bed" "${modules[@]}"
 }
 
 guest_prepare "$bed" fill
@@ -71,6 +73,7 @@ tells() {
 drives() {
 	check "without vfio-pci it says what to do" refused 'no driver.*medio bind 0000:00:04.0' vfio:0000:00:04.0 identify
 	check "edu is bound to vfio-pci" guest bind 00:04.0 vfio-pci || return
+	check "the guide shows VFIO as it is" transcript vfio
 	check "registers answer, by calls and mapped" tells 'mapped: edcba987' vfio:0000:00:04.0 identify
 	check "MSI: an interrupt a factorial" tells '^12 factorials, 12 interrupts' vfio:0000:00:04.0 msi 12
 	check "INTx, unmasked after each" tells '^12 factorials, 12 interrupts' vfio:0000:00:04.0 intx 12
@@ -125,9 +128,15 @@ plain() {
 	check "no huge pages, no DMA" refused 'nr_hugepages' uio:uio0 dma-polled
 	guest 'echo 4 >/proc/sys/vm/nr_hugepages; cat /proc/sys/vm/nr_hugepages'
 	check "UIO without IOMMU: DMA both ways, checksums equal" tells 'checksum ([0-9a-f]*) \1' uio:uio0 dma-polled
+	check "the guide shows UIO as it is" transcript uio
 	guest bind 00:04.0 vfio-pci
 	check "vfio needs an IOMMU, and says so" refused 'intel_iommu=on' vfio:0000:00:04.0 identify
 	check "the guest without IOMMU ends cleanly" guest_off
+}
+
+# transcript NAME: the guide's, in the guest.
+transcript() {
+	guest "$(guide_command "$1")" && answer=$(printf '%s' "$answer" | guide_same "$1")
 }
 
 unplugged() {
