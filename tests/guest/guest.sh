@@ -7,6 +7,7 @@
 #                            FILL is a command that puts more files into the folder it is given
 #   guest_boot CMD...        starts CMD (QEMU with "${guest_args[@]}", or something that runs it)
 #   guest COMMAND            runs it in the guest; $answer is its output, the status is its own
+#   transcript NAME          succeeds if that of the guide is what happens in the guest
 #   qmp COMMAND [ARGUMENTS]  asks QEMU's monitor; $answer is what it returned. CMD needs "${guest_monitor[@]}"
 #   qmp_event PATTERN        waits for an event of the monitor that matches
 #   guest_drop               ends CMD at once, for a guest that is of no more use
@@ -16,6 +17,7 @@ set -uo pipefail
 
 guest_here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$guest_here/../check/tap.sh"
+. "$guest_here/../check/guide.sh"
 guest_pid=
 mon_open=
 guest_timeout=${MEDIO_GUEST_TIMEOUT:-120}
@@ -107,6 +109,10 @@ guest() {
 		answer+=$REPLY$'\n'
 	done
 	return 1
+}
+
+transcript() {
+	guest "$(guide_command "$1")" && answer=$(printf '%s' "$answer" | guide_same "$1")
 }
 
 # One line of the monitor into $REPLY, events set aside.

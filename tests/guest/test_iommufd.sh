@@ -87,6 +87,7 @@ edus() {
 	check "edu is bound to vfio-pci" guest medio bind "$edu" || return
 	check "it has a file of its own" guest \
 		'[ -c /dev/vfio/devices/$(ls /sys/bus/pci/devices/'"$edu"'/vfio-dev) ]'
+	check "the guide shows iommufd as it is" transcript iommufd
 	drives iommufd
 	drives vfio
 	# QEMU's IOMMU knows nothing of what is written: the container says everything, iommufd nothing.

@@ -6,7 +6,6 @@
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
 . "$here/host_program.sh"
-. "$here/../check/guide.sh"
 
 medio=$1
 try=$(dirname "$medio")/../tests/guest/edu_try
@@ -132,11 +131,6 @@ plain() {
 	guest bind 00:04.0 vfio-pci
 	check "vfio needs an IOMMU, and says so" refused 'intel_iommu=on' vfio:0000:00:04.0 identify
 	check "the guest without IOMMU ends cleanly" guest_off
-}
-
-# transcript NAME: the guide's, in the guest.
-transcript() {
-	guest "$(guide_command "$1")" && answer=$(printf '%s' "$answer" | guide_same "$1")
 }
 
 unplugged() {
