@@ -122,7 +122,8 @@ MEDIO_API void medio_card_close(struct medio_card *card);
  * 0, 8 and 0x2c of config space), and the same regions and interrupts as far as they were asked for.
  *
  * As before are then: the container's DMA mappings; opened interrupts, whose eventfds are the same, and
- * may still hold an event of the old server's. Gone are: posted writes that were not sent, doorbells, and
+ * may still hold an event of the old server's; a log of what the device writes, in which all counts as
+ * written. Gone are: posted writes that were not sent, doorbells, and
  * the lists of mappable areas (ask anew); eventfds that medio_card_irq_assign() and _unmask_fd() gave
  * (assign them again); masks. What medio_card_mmap() gave before shows the old server's memory until it
  * is unmapped. medio_card_fd() may be another. More than 256 mappings of files: those above are reached

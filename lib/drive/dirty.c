@@ -172,6 +172,18 @@ int medio_dirty_end(struct medio_card *card)
 	return ret;
 }
 
+int medio_dirty_restart(struct medio_card *card)
+{
+	const struct medio_card_dirty *dirty = &card->dirty;
+	int ret = dirty->page_size ? card->backend->log->start(card) : 0;
+
+	/* What was in the old one is lost. */
+	for (unsigned i = 0; !ret && i < dirty->num_ranges; i++)
+		medio_dirty_note(card, dirty->ranges[i].first,
+			dirty->ranges[i].last - dirty->ranges[i].first + 1);
+	return ret;
+}
+
 int medio_card_dirty_stop(struct medio_card *card)
 {
 	return medio_dirty_end(card);
@@ -264,8 +276,10 @@ static int feature_get(struct medio_card *card, uint64_t iova, uint64_t size, ui
 	size_t most = (card->info.max_data_xfer - sizeof(report)) / 8;
 	uint64_t words = (left + 63) / 64;
 	_cleanup_free_ uint8_t *data = malloc(sizeof(report) + (words < most ? words : most) * 8);
-	int ret = data ? 0 : medio_card_say(card, ENOMEM, "out of memory");
+	int ret = 0;
 
+	if (!data)
+		return medio_card_say(card, ENOMEM, "out of memory");
 	while (!ret && left) {
 		uint64_t pages = left < most * 64 ? left : most * 64;
 		size_t bytes = (pages + 63) / 64 * 8;

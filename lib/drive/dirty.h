@@ -43,6 +43,8 @@ extern const struct medio_card_log medio_card_log_feature;
 void medio_dirty_set(uint64_t *bitmap, uint64_t from, uint64_t to);
 /* The device has had size bytes at iova written by this program: vfio-user's DMA_WRITE. */
 void medio_dirty_note(struct medio_card *card, uint64_t iova, uint64_t size);
+/* The card has a new connection: have its log there, if one ran; all counts as written. Words said. */
+int medio_dirty_restart(struct medio_card *card);
 /* End the card's log, if one runs. */
 int medio_dirty_end(struct medio_card *card);
 

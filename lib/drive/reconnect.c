@@ -183,7 +183,8 @@ static int set_up(struct medio_card *card)
 		if (ret)
 			return failed(card, ret, "its interrupts");
 	}
-	return 0;
+	ret = medio_dirty_restart(card);
+	return ret ? failed(card, ret, "its log of what it writes") : 0;
 }
 
 int medio_card_restore(struct medio_card *card, const struct medio_card_info *before)

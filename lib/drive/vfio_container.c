@@ -30,12 +30,15 @@ static struct medio_vfio_container **slot(struct medio_card *card, bool noiommu)
 	return noiommu ? &card->container->vfio_noiommu : &card->container->vfio;
 }
 
+/* An ioctl's argument that is a number, not a pointer. */
+static void *model_of(bool noiommu)
+{
+	return noiommu ? (void *)VFIO_NOIOMMU_IOMMU : (void *)VFIO_TYPE1v2_IOMMU;
+}
+
 static int check_model(struct medio_card *card, int fd, bool noiommu)
 {
-	uintptr_t model = noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
-
-	/* The argument is a number, not a pointer. */
-	if (ask(card, fd, VFIO_CHECK_EXTENSION, (void *)model) > 0)
+	if (ask(card, fd, VFIO_CHECK_EXTENSION, model_of(noiommu)) > 0)
 		return 0;
 	return medio_card_say(card, ENOTSUP,
 		noiommu ? "VFIO's no-IOMMU mode is switched off; if the device may reach all memory: "
@@ -180,8 +183,7 @@ static int group_attach(
 	ret = container->noiommu ? check_model(card, container->fd, true) : 0;
 	if (ret)
 		return ret;
-	uintptr_t model = container->noiommu ? VFIO_NOIOMMU_IOMMU : VFIO_TYPE1v2_IOMMU;
-	ret = ask(card, container->fd, VFIO_SET_IOMMU, (void *)model);
+	ret = ask(card, container->fd, VFIO_SET_IOMMU, model_of(container->noiommu));
 	if (ret < 0)
 		return attach_failed(card, container, number, "SET_IOMMU", ret);
 	container->ready = true;

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cmocka.h>
 
@@ -213,6 +215,45 @@ static void a_log_of_much_memory_comes_in_pieces(void **state)
 	free(bitmap);
 }
 
+/* End the card's connection, as if its server had gone. */
+static void hang_up(const struct card_bed *bed)
+{
+	unsigned found = 0;
+
+	for (int fd = 3; fd < 256; fd++) {
+		struct sockaddr_un peer = { 0 };
+		socklen_t len = sizeof(peer);
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) || peer.sun_family != AF_UNIX ||
+			!peer.sun_path[0] || !strstr(bed->uri, peer.sun_path))
+			continue;
+		found++;
+		assert_int_equal(shutdown(fd, SHUT_RDWR), 0);
+	}
+	assert_int_equal(found, 1);
+}
+
+static void a_log_outlives_its_server_and_then_says_everything(void **state)
+{
+	struct card_bed *bed = *state;
+	struct medio_card *card = bed->card;
+	uint32_t status;
+	void *ptr;
+
+	if (bed->way == CARD_BED_LOCAL)
+		return;
+	assert_int_equal(medio_card_dma_alloc(card, 0x100000, 0x4000, RW, &ptr), 0);
+	assert_int_equal(medio_card_dirty_start(card, 4096), 0);
+	assert_int_equal(move(card, 0x101000, 4, RUN_WRITE), 0);
+	hang_up(bed);
+	assert_true(medio_card_read32(card, 0, STATUS, &status) < 0);
+	assert_int_equal(medio_card_reconnect(card, 5000), 0);
+	expect(card, 0x100000, 0x4000, PAGES(0, 1, 2, 3));
+	assert_int_equal(
+		medio_card_write16(card, MEDIO_CARD_CONFIG, COMMAND_REG, BUS_MASTER | 2), 0);
+	assert_int_equal(move(card, 0x102000, 4, RUN_WRITE), 0);
+	expect(card, 0x100000, 0x4000, PAGES(2));
+}
+
 static void a_log_is_refused_with_words(void **state)
 {
 	struct medio_card *card = ((struct card_bed *)*state)->card;
@@ -297,6 +338,7 @@ int main(void)
 		CARD_BED_TEST(
 			memory_that_the_device_reaches_by_messages_is_logged_too, setup, teardown),
 		CARD_BED_TEST(a_log_of_much_memory_comes_in_pieces, setup, teardown),
+		CARD_BED_TEST(a_log_outlives_its_server_and_then_says_everything, setup, teardown),
 		CARD_BED_TEST(a_log_is_refused_with_words, setup, teardown),
 		CARD_BED_TEST(the_driver_learns_what_its_device_was_refused, setup, teardown),
 		CARD_BED_TEST(memory_of_the_programs_own_is_not_for_every_device, setup, teardown),

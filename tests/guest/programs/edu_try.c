@@ -156,6 +156,29 @@ static int memlock(struct medio_card *card, struct edu *edu, const char *arg)
 	return ret ? failed("16 KiB", card, ret) : 0;
 }
 
+/* The log of what the device writes has the page that it wrote, whoever keeps it. */
+static int logged(struct medio_card *card, struct edu *edu, const char *arg)
+{
+	uint64_t iova = 0, bitmap = 0;
+	void *ptr;
+	int ret = medio_card_dma_alloc_any(card, 4 * 4096, RW, &iova, &ptr);
+
+	(void)arg;
+	if (!ret)
+		ret = medio_card_dirty_start(card, 4096);
+	if (ret)
+		return failed("log", card, ret);
+	ret = edu_get_iova(edu, 0, iova + 2 * 4096, 64);
+	if (!ret)
+		ret = medio_card_dirty_get(card, iova, 4 * 4096, &bitmap);
+	if (!ret)
+		ret = medio_card_dirty_stop(card);
+	if (ret)
+		return failed("log", card, ret);
+	printf("written: %#llx of 0xf\n", (unsigned long long)bitmap);
+	return !(bitmap & 4) || bitmap & ~UINT64_C(0xf);
+}
+
 static int nodma(struct medio_card *card, struct edu *edu, const char *arg)
 {
 	int ret = edu_put(edu, 0, "x", 1);
@@ -197,6 +220,7 @@ static const struct part {
 	{ "dma-polled", -1, dma },
 	{ "limits", -1, limits },
 	{ "memlock", -1, memlock },
+	{ "log", -1, logged },
 	{ "nodma", -1, nodma },
 	{ "unplug", -1, unplug },
 };
