@@ -124,6 +124,18 @@ static int on_config(struct virtio *v)
 	return ret;
 }
 
+/* What the device wanted and did not get may be why, where somebody tells. */
+static int is_silent(struct virtio *v, const struct virtio_queue *queue, unsigned pending)
+{
+	struct medio_card_fault fault = { .words = "" };
+
+	while (!medio_card_fault(v->card, &fault))
+		;
+	return virtio_fail(v, -ETIMEDOUT,
+		"queue %u: %u requests have been without an answer for %u ms%s%s", queue->index,
+		pending, v->opts.silent_ms, *fault.words ? "; " : "", fault.words);
+}
+
 static int look(struct virtio *v, struct virtio_queue *const *queues, unsigned n)
 {
 	uint64_t now = virtio_now_ms();
@@ -136,9 +148,7 @@ static int look(struct virtio *v, struct virtio_queue *const *queues, unsigned n
 		const struct virtio_queue *queue = queues[i];
 		unsigned pending = virtq_pending(queue->ring);
 		if (queue->owed && pending && now - queue->heard_ms > v->opts.silent_ms)
-			ret = virtio_fail(v, -ETIMEDOUT,
-				"queue %u: %u requests have been without an answer for %u ms",
-				queue->index, pending, v->opts.silent_ms);
+			ret = is_silent(v, queue, pending);
 	}
 	return ret;
 }

@@ -249,6 +249,20 @@ static void rings_doorbells(void **state)
 	assert_in_range(virtio_seen.kicks, 1, info.virtio.kicks);
 }
 
+/* No call reaches the device for these. */
+static void notifies_in_mapped_memory(void **state)
+{
+	struct bed *bed = *state;
+
+	plug(bed, &(struct virtio_model_shape){ .mapped = true });
+	opens(bed, NULL);
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(one(bed, VIRTIO_BLK_READ, i, 1, bed->iova).ret, 0);
+	unplug(bed);
+	assert_in_range(virtio_seen.mapped, 1, 21);
+	assert_int_equal(virtio_seen.mapped, virtio_seen.kicks);
+}
+
 static void notifies_far_apart(void **state)
 {
 	struct bed *bed = *state;
@@ -472,6 +486,32 @@ static void silence_ends(void **state)
 		-ETIMEDOUT, "queue 0: 1 requests have been without an answer for 300 ms");
 }
 
+/* A driver that hands out memory which it has not mapped hears of that. */
+static void silence_has_a_reason(void **state)
+{
+	const struct virtio_options opts = { .irq = VIRTIO_IRQ_BEST, .silent_ms = 300 };
+	struct bed *bed = *state;
+	struct virtio_blk_done done;
+	int ret = 0;
+
+	plug(bed, NULL);
+	opens(bed, &opts);
+	assert_int_equal(virtio_blk_submit(bed->blk, VIRTIO_BLK_READ, 0, 1, 0x123456000, bed), 0);
+	while (ret >= 0)
+		ret = virtio_blk_poll(bed->blk, 20000, &done, 1);
+	assert_int_equal(ret, -ETIMEDOUT);
+	says(virtio_blk_words(bed->blk), "without an answer for 300 ms");
+	/* A server looks it up itself, and tells its own log. */
+	if (bed->way == CARD_BED_LOCAL)
+		says(virtio_blk_words(bed->blk), "0x123456000");
+	virtio_blk_close(bed->blk);
+	bed->blk = NULL;
+	card_bed_close(&bed->card_bed);
+	/* That is what the device has seen of it. */
+	says(virtio_seen.wrong, "0x123456000");
+	virtio_seen.wrong[0] = '\0';
+}
+
 static void lies_in_rings(void **state)
 {
 	static const uint64_t offers[] = { 0, VIRTIO_F_RING_PACKED };
@@ -506,6 +546,7 @@ int main(void)
 		TEST(queue_sizes),
 		TEST(bad_options),
 		TEST(rings_doorbells),
+		TEST(notifies_in_mapped_memory),
 		TEST(notifies_far_apart),
 		TEST(notifies_with_data),
 		TEST(every_interrupt_works),
@@ -517,6 +558,7 @@ int main(void)
 		TEST(gone_before),
 		TEST(gone_under_way),
 		TEST(silence_ends),
+		TEST(silence_has_a_reason),
 		TEST(lies_in_rings),
 	};
 

@@ -2,6 +2,7 @@
 /* The driver of virtio disks on a small disk: data, commands, what the device says of itself. */
 #include <errno.h>
 
+#include "../../drivers/disk.h"
 #include "test_virtio_blk_bed.h"
 
 #define F_SIZE_MAX (UINT64_C(1) << 1)
@@ -332,6 +333,61 @@ static void large_blocks(void **state)
 	assert_int_equal(bed->buf[4095], 0x5a);
 }
 
+/* ---- As a disk among others -------------------------------------------------------------------- */
+
+static void is_found_as_a_disk(void **state)
+{
+	static const struct virtio_model_shape shapes[] = { { 0 }, { .transitional = true } };
+	const struct disk_options second = { .irq = DISK_IRQ_BEST, .unit = 2 };
+	struct bed *bed = *state;
+	struct disk_done done;
+	struct disk *disk;
+
+	for (unsigned i = 0; i < 2; i++) {
+		virtio_quirks.offer = i ? VIRTIO_F_RING_PACKED : 0;
+		virtio_blk_quirks.fail_status = 1;
+		virtio_blk_quirks.fail_sector = 3;
+		plug(bed, &shapes[i]);
+		assert_int_equal(
+			disk_open(bed->card, &second, &disk, bed->words, sizeof(bed->words)),
+			-EINVAL);
+		assert_string_equal(bed->words, "no unit 2: a virtio disk is one");
+		assert_int_equal(
+			disk_open(bed->card, NULL, &disk, bed->words, sizeof(bed->words)), 0);
+		const struct disk_info *info = disk_get_info(disk);
+		assert_string_equal(info->driver, "virtio-blk");
+		assert_string_equal(info->model,
+			i ? "virtio block device, packed ring" : "virtio block device, split ring");
+		assert_string_equal(info->serial, "S-1 of ?[2J tests");
+		assert_int_equal(info->size, (uint64_t)BLOCKS * BLOCK);
+		assert_int_equal(disk_submit(disk, DISK_READ, 1024, 1024, bed->iova, bed), 0);
+		assert_int_equal(disk_poll(disk, 20000, &done, 1), 1);
+		assert_int_equal(done.ret, -EIO);
+		assert_string_equal(done.words, "the device met an error (status 1)");
+		assert_int_equal(disk_submit(disk, DISK_READ, 2048, 1024, bed->iova, bed), 0);
+		assert_int_equal(disk_poll(disk, 20000, &done, 1), 1);
+		assert_int_equal(done.ret, 0);
+		disk_close(disk);
+		unplug(bed);
+	}
+}
+
+static void others_are_no_disk(void **state)
+{
+	static struct medio_type other;
+	struct bed *bed = *state;
+	struct disk *disk;
+
+	other = *virtio_model_type(&virtio_model_blk, &(struct virtio_model_shape){ 0 });
+	other.id.device = 0x1041;
+	assert_int_equal(card_bed_open(&bed->card_bed, &other, NULL, bed->way), 0);
+	assert_int_equal(disk_open(bed->card_bed.card, NULL, &disk, bed->words, sizeof(bed->words)),
+		-ENODEV);
+	assert_string_equal(bed->words,
+		"no disk that there is a driver for: it is 1af4:1041 of class 010000; there are nvme "
+		"(class 010802) and virtio-blk (1af4:1042 or 1af4:1001)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +403,8 @@ int main(void)
 		TEST(refuses_bad_commands),
 		TEST(refuses_nonsense),
 		TEST(large_blocks),
+		TEST(is_found_as_a_disk),
+		TEST(others_are_no_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

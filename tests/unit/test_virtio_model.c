@@ -402,13 +402,15 @@ static int model_init(struct medio_dev *dev)
 	m->type = medio_dev_type(dev);
 	m->kind = m->type->data;
 	m->later = medio_timer_new(dev, virtio_model_on_later, m);
-	if (!m->later)
-		return -ENOMEM;
-	int ret = m->kind->init ? m->kind->init(m) : 0;
+	m->looks = medio_timer_new(dev, virtio_model_on_look, m);
+	int ret = !m->later || !m->looks ? -ENOMEM : m->kind->init ? m->kind->init(m) : 0;
 	if (ret) {
 		medio_timer_free(m->later);
+		medio_timer_free(m->looks);
 		return ret;
 	}
+	if (virtio_model_shape_of(m->type)->mapped)
+		virtio_model_on_look(m);
 	forget(m);
 	return 0;
 }
@@ -418,6 +420,7 @@ static void model_fini(struct medio_dev *dev)
 	struct virtio_model *m = medio_priv(dev);
 
 	medio_timer_free(m->later);
+	medio_timer_free(m->looks);
 	if (m->kind->fini)
 		m->kind->fini(m);
 }

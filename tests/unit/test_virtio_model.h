@@ -74,6 +74,7 @@ struct virtio_model_shape {
 	unsigned msix; /* vectors, 0: enough */
 	bool no_msix, no_intx;
 	bool doorbells;	     /* queues are notified by eventfds too */
+	bool mapped;	     /* places of notification can be mapped, and are only seen there */
 	bool transitional;   /* by its ids */
 	bool legacy;	     /* without capabilities */
 	unsigned skip;	     /* a capability that is missing (VIRTIO_CAP_*) */
@@ -116,8 +117,9 @@ extern struct virtio_seen {
 	bool failed;	      /* FAILED was set */
 	uint8_t status;
 	uint64_t accepted;
-	unsigned kicks; /* notifications */
-	unsigned bells; /* of them by eventfd */
+	unsigned kicks;	 /* notifications */
+	unsigned bells;	 /* of them by eventfd */
+	unsigned mapped; /* of them in mapped memory */
 	unsigned chains, interrupts;
 	unsigned indirect; /* chains in a table */
 } virtio_seen;

@@ -42,6 +42,7 @@ struct virtio_model {
 	bool checked;		   /* FEATURES_OK was read back */
 	struct virtio_model_queue queues[VIRTIO_MODEL_QUEUES];
 	struct medio_timer *later;
+	struct medio_timer *looks;    /* at places of notification that are mapped */
 	unsigned kicked;	      /* queues whose notification is served later */
 	_Alignas(16) uint8_t state[]; /* of the kind */
 };
@@ -61,5 +62,6 @@ void virtio_model_rung(struct virtio_model *m, uint64_t at);
 /* Interrupt by a vector, or the line if it is none. */
 void virtio_model_interrupt(struct virtio_model *m, uint16_t vector, uint8_t isr);
 void virtio_model_on_later(void *opaque);
+void virtio_model_on_look(void *opaque);
 
 #endif

@@ -7,6 +7,7 @@
 
 #define QUEUE_SIZE 256u
 #define LATER_NS   20000u
+#define NOTHING	   0xffff /* at a place of notification */
 
 /* ---- Registers --------------------------------------------------------------------------------- */
 
@@ -196,6 +197,26 @@ void virtio_model_notified(struct virtio_model *m, uint64_t place, uint32_t valu
 	/* With doorbells the library tells of the same write by virtio_model_rung(). */
 	if (!virtio_model_shape_of(m->type)->doorbells || more)
 		kicked(m, queue);
+}
+
+/* Nobody tells of a write to mapped memory. */
+void virtio_model_on_look(void *opaque)
+{
+	struct virtio_model *m = opaque;
+	uint8_t *bar = medio_region_ptr(m->dev, VIRTIO_MODEL_BAR);
+
+	for (unsigned i = 0; i < VIRTIO_MODEL_QUEUES; i++) {
+		uint16_t *place = (uint16_t *)(void *)(bar + VIRTIO_MODEL_AT_NOTIFY +
+						       (size_t)i * multiplier(m));
+		uint16_t value = __atomic_exchange_n(place, NOTHING, __ATOMIC_ACQ_REL);
+		if (value == NOTHING || !m->was_reset)
+			continue;
+		if (value != i)
+			virtio_model_wrong("queue %u is notified at the place of %u", value, i);
+		virtio_seen.mapped++;
+		kicked(m, i);
+	}
+	medio_timer_arm(m->looks, LATER_NS);
 }
 
 void virtio_model_rung(struct virtio_model *m, uint64_t place)

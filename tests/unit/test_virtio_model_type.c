@@ -14,6 +14,8 @@ static struct medio_type type;
 static struct virtio_model_shape shape;
 static struct body bodies[4];
 static struct medio_cap caps[6];
+static const struct medio_mmap_area areas[] = { { VIRTIO_MODEL_AT_NOTIFY, VIRTIO_MODEL_PAGE },
+	{ 0 } };
 static struct medio_doorbell bells[VIRTIO_MODEL_QUEUES];
 
 const struct virtio_model_shape *virtio_model_shape_of(const struct medio_type *of)
@@ -103,5 +105,7 @@ const struct medio_type *virtio_model_type(
 	add_caps();
 	if (shape.doorbells)
 		add_bells();
+	if (shape.mapped)
+		type.bars[VIRTIO_MODEL_BAR].areas = areas;
 	return &type;
 }
