@@ -18,14 +18,24 @@
 #define POLL_NS	  1000000 /* between looks at a port without interrupts */
 #define LEAVE_NS  UINT64_C(200000000)
 #define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_S  UINT64_C(1000000000)
+
+/* While the card is away: so long for the keyboard, so long for the card. */
+#define KEYS_NS	  (100 * NS_PER_MS)
+#define TRY_MS	  200
+#define BY_ITSELF UINT64_MAX /* seconds to wait: what suits the input */
+#define PATIENCE  30
+
+/* Beside exit statuses: the card failed, con->words say how. */
+#define CARD_FAILED -1
 
 struct options {
-	uint64_t port, linger;
+	uint64_t port, linger, reconnect;
 	const char *escape;
 	bool stats;
 };
 
-static const struct options defaults = { .linger = 200, .escape = "^]" };
+static const struct options defaults = { .linger = 200, .escape = "^]", .reconnect = BY_ITSELF };
 
 static const struct medio_option options[] = {
 	{ "port", 'p', MEDIO_OPTION_UINT, offsetof(struct options, port), "N",
@@ -37,6 +47,10 @@ static const struct medio_option options[] = {
 		"At the end of the input, leave when nothing was received for MS milliseconds; by "
 		"default 200",
 		0, 3600000 },
+	{ "reconnect", 'r', MEDIO_OPTION_UINT, offsetof(struct options, reconnect), "SECONDS",
+		"When the device's server ends, wait SECONDS for it to come back, and go on; by "
+		"default 30 on a terminal, 0 otherwise",
+		0, 86400 },
 	{ "stats", 0, MEDIO_OPTION_FLAG, offsetof(struct options, stats), NULL,
 		"At the end say on standard error how many bytes and interrupts there were" },
 	{ NULL },
@@ -46,8 +60,12 @@ struct console {
 	const struct medio_command *cmd;
 	const char *uri;
 	struct medio_card *card;
-	struct uart16550 *uart;
-	int escape; /* character, -1: none */
+	struct uart16550 *uart; /* NULL: the card is away */
+	unsigned port;
+	uint64_t patience_ns;	      /* for a card that went away */
+	char words[512];	      /* of the card's latest failure */
+	struct uart16550_stats stats; /* of uarts that are closed */
+	int escape;		      /* character, -1: none */
 	uint64_t linger_ns;
 	bool eof, left; /* input ended; by the escape key */
 	uint64_t left_at;
@@ -67,7 +85,13 @@ static int card_error(struct console *con, int ret)
 {
 	const char *words = medio_card_last_error(con->card);
 
-	return medio_command_fail(con->cmd, "%s: %s", con->uri, *words ? words : strerror(-ret));
+	snprintf(con->words, sizeof(con->words), "%s", *words ? words : strerror(-ret));
+	return CARD_FAILED;
+}
+
+static int say_failed(const struct console *con)
+{
+	return medio_command_fail(con->cmd, "%s: %s", con->uri, con->words);
 }
 
 /* -2: text is no escape. */
@@ -159,8 +183,8 @@ static int serve(struct console *con)
 	return to_stdout(con);
 }
 
-/* After the end of the input: 1 when the line has been quiet long enough, else 0. After the escape
- * key what was typed before it is still sent, if that takes no longer than a moment. */
+/* After the end of the input: 1 when the line has been quiet long enough, else 0, or CARD_FAILED. After
+ * the escape key what was typed before it is still sent, if that takes no longer than a moment. */
 static int finished(struct console *con)
 {
 	int drained;
@@ -170,7 +194,7 @@ static int finished(struct console *con)
 	if (!con->eof || now_ns() - con->quiet_since < con->linger_ns)
 		return 0;
 	drained = uart16550_drained(con->uart);
-	return drained < 0 ? -card_error(con, drained) : drained;
+	return drained < 0 ? card_error(con, drained) : drained;
 }
 
 /* ---- The loop ---------------------------------------------------------------------------------- */
@@ -213,25 +237,113 @@ static int turn(struct console *con)
 	return ret;
 }
 
+/* ---- A card that goes away --------------------------------------------------------------------- */
+
+static void let_go(struct console *con)
+{
+	struct uart16550_stats stats;
+
+	if (!con->uart)
+		return;
+	uart16550_get_stats(con->uart, &stats);
+	stats.sent += con->stats.sent;
+	stats.received += con->stats.received;
+	stats.interrupts += con->stats.interrupts;
+	stats.overruns += con->stats.overruns;
+	stats.line_errors += con->stats.line_errors;
+	con->stats = stats;
+	uart16550_close(con->uart);
+	con->uart = NULL;
+}
+
+/* 0: the card is back, and the port taken anew. Else what reconnecting gave, or the driver. */
+static int try_card(struct console *con, int ms)
+{
+	int ret = medio_card_reconnect(con->card, ms);
+
+	/* It came back before, and the port could not be had then. */
+	if (!ret || (ret == -EALREADY && !con->uart)) {
+		let_go(con);
+		ret = uart16550_open(con->card, con->port, &con->uart);
+	}
+	if (ret && ret != -EALREADY && ret != -ENOTSUP)
+		card_error(con, ret);
+	return ret;
+}
+
+/* Keys typed meanwhile have nowhere to go; only the escape key counts. */
+static void look_at_keys(struct console *con)
+{
+	struct pollfd pfd = { .fd = medio_terminal_raw() ? STDIN_FILENO : -1, .events = POLLIN };
+	const struct timespec limit = { 0, KEYS_NS };
+	uint8_t buf[CHUNK];
+
+	if (ppoll(&pfd, 1, &limit, &con->waiting) <= 0)
+		return;
+	ssize_t n = read(STDIN_FILENO, buf, sizeof(buf));
+	if (n <= 0 || (con->escape >= 0 && memchr(buf, con->escape, (size_t)n)))
+		con->left = true;
+}
+
+/* Still to be waited for: nobody serves there, or it went away again. */
+static bool is_away(int ret)
+{
+	return ret == -ETIMEDOUT || ret == -ECONNRESET || ret == -ENOTCONN;
+}
+
+/* The card failed. 0: it is back, go on; else an exit status, with words. */
+static int wait_for_card(struct console *con)
+{
+	const char *end = medio_terminal_raw() ? "\r\n" : "\n";
+	uint64_t deadline = now_ns() + con->patience_ns;
+	char words[sizeof(con->words)];
+	int ret;
+
+	memcpy(words, con->words, sizeof(words));
+	ret = con->patience_ns ? try_card(con, TRY_MS) : -ENOTSUP;
+	/* A card that lives, or will not, failed as it said. */
+	if (ret == -EALREADY || ret == -ENOTSUP) {
+		memcpy(con->words, words, sizeof(words));
+		return say_failed(con);
+	}
+	if (ret) {
+		let_go(con);
+		fprintf(stderr, "%s[%s: %s; waiting for it to come back]%s", end, con->uri, words,
+			end);
+	}
+	while (is_away(ret) && now_ns() < deadline) {
+		look_at_keys(con);
+		if (con->left || medio_terminal_signal())
+			return MEDIO_EXIT_OK;
+		ret = try_card(con, TRY_MS);
+	}
+	if (ret)
+		return say_failed(con);
+	con->quiet_since = now_ns();
+	fprintf(stderr, "%s[%s is back; what was under way is lost]%s", end, con->uri, end);
+	return 0;
+}
+
 static int loop(struct console *con)
 {
 	con->quiet_since = now_ns();
 	while (!medio_terminal_signal()) {
 		int ret = turn(con);
+		int done = ret ? ret : finished(con);
+		if (done == CARD_FAILED)
+			ret = done = wait_for_card(con);
 		if (ret)
 			return ret;
-		ret = finished(con);
-		if (ret)
-			return ret < 0 ? MEDIO_EXIT_FAILURE : MEDIO_EXIT_OK;
+		if (done || !con->uart)
+			break;
 	}
 	return MEDIO_EXIT_OK;
 }
 
-static void print_stats(const struct console *con, unsigned port)
+static void print_stats(struct console *con, unsigned port)
 {
-	struct uart16550_stats stats;
-
-	uart16550_get_stats(con->uart, &stats);
+	let_go(con);
+	const struct uart16550_stats stats = con->stats;
 	fprintf(stderr,
 		"port %u: sent %" PRIu64 " bytes, received %" PRIu64 " bytes, %" PRIu64
 		" interrupts (%s)\n",
@@ -250,12 +362,15 @@ static int talk(struct console *con, const struct options *opts)
 	if (medio_terminal_raw() && con->escape >= 0)
 		fprintf(stderr, "Port %u of %s. Type %s to leave.\r\n", (unsigned)opts->port,
 			con->uri, opts->escape);
+	con->patience_ns = NS_PER_S * (opts->reconnect != BY_ITSELF  ? opts->reconnect
+					      : medio_terminal_raw() ? PATIENCE
+								     : 0);
 	ret = loop(con);
 	if (medio_terminal_raw())
 		fputs("\r\n", stderr);
 	medio_terminal_leave();
 	if (opts->stats)
-		print_stats(con, (unsigned)opts->port);
+		print_stats(con, con->port);
 	return ret;
 }
 
@@ -296,13 +411,16 @@ static int run(
 		medio_error_free(err);
 		return MEDIO_EXIT_FAILURE;
 	}
-	int ret = uart16550_open(con.card, (unsigned)opts->port, &con.uart);
-	if (ret == -ENODEV)
-		ret = no_port(&con, (unsigned)opts->port);
-	else if (ret)
-		ret = card_error(&con, ret);
-	else
+	con.port = (unsigned)opts->port;
+	int ret = uart16550_open(con.card, con.port, &con.uart);
+	if (ret == -ENODEV) {
+		ret = no_port(&con, con.port);
+	} else if (ret) {
+		card_error(&con, ret);
+		ret = say_failed(&con);
+	} else {
 		ret = talk(&con, opts);
+	}
 	uart16550_close(con.uart);
 	medio_card_close(con.card);
 	if (medio_terminal_signal())
