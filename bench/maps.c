@@ -79,7 +79,7 @@ static void measure(struct medio_report *r, struct medio_card *card, const struc
 {
 	double *ours = medio_bench_alloc(r->runs * sizeof(double));
 	double *ratio = medio_bench_alloc(r->runs * sizeof(double));
-	unsigned n = medio_report_count(r, 1000, 100);
+	unsigned n = medio_report_count(r, 300, 50);
 	char name[80];
 
 	slice(card, memory, shape->size, n / 4);
