@@ -118,6 +118,8 @@ mediated() {
 		check "$scheme: medio console gets its echo, by interrupt" console "$scheme" 0
 		check "$scheme: on the second port too" console "$scheme" 1
 		same_as_ours "$scheme"
+		check "$scheme: it keeps a log of what it writes, which is nothing" \
+			guest "edu_try $scheme:$uuid own-log"
 	done
 	check "while its group is open it is busy" busy vfio
 	check "it is removed, and gone" removes

@@ -265,6 +265,27 @@ static int shared(const char *uri, const char *other)
 	return ret;
 }
 
+/* Any device that keeps a log itself, and writes nothing: there is nothing in it. */
+static int own_log(const char *uri)
+{
+	struct medio_card *card = open_card(uri, NULL);
+	uint64_t iova = 0, bitmap = 0;
+	void *ptr;
+	int ret = medio_card_dma_alloc_any(card, 4 * 4096, RW, &iova, &ptr);
+
+	if (!ret)
+		ret = medio_card_dirty_start(card, 4096);
+	if (!ret)
+		ret = medio_card_dirty_get(card, iova, 4 * 4096, &bitmap);
+	if (!ret)
+		ret = medio_card_dirty_stop(card);
+	if (ret)
+		return failed("log", card, ret);
+	printf("written: %#llx of 0xf\n", (unsigned long long)bitmap);
+	medio_card_close(card);
+	return bitmap != 0;
+}
+
 static char identify_part[] = "identify";
 
 /* What follows `local:` is parameters of the one there is. */
@@ -287,6 +308,8 @@ int main(int argc, char **argv)
 	medio_local_types(find_type);
 	if (!strcmp(argv[2], "shared"))
 		return shared(argv[1], arg);
+	if (!strcmp(argv[2], "own-log"))
+		return own_log(argv[1]);
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
 		struct edu *edu;
 		if (strcmp(argv[2], parts[i].name) != 0)
