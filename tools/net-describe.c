@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -68,20 +67,9 @@ static uint16_t get16(const uint8_t *at)
 	return (uint16_t)(at[0] << 8 | at[1]);
 }
 
-static void say(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/* Append; what does not fit is left out. */
-static void say(char *buf, size_t size, const char *fmt, ...)
-{
-	size_t used = strlen(buf);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf + used, size - used, fmt, ap);
-	va_end(ap);
-}
-
-#define SAY(words, ...) say((words)->detail, sizeof((words)->detail), __VA_ARGS__)
+/* Append to an array; what does not fit is left out. */
+#define ADD(buf, ...)	snprintf((buf) + strlen(buf), sizeof(buf) - strlen(buf), __VA_ARGS__)
+#define SAY(words, ...) ADD((words)->detail, __VA_ARGS__)
 
 /* ---- Addresses --------------------------------------------------------------------------------- */
 
@@ -238,7 +226,7 @@ static void describe_kind(uint16_t type, const struct rest *rest, struct medio_n
 {
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(kinds); i++) {
 		if (kinds[i].type == type) {
-			say(out->kind, sizeof(out->kind), "%s", kinds[i].name);
+			ADD(out->kind, "%s", kinds[i].name);
 			break;
 		}
 	}
@@ -264,7 +252,7 @@ void medio_net_describe(const uint8_t *frame, size_t len, struct medio_net_words
 	uint16_t type = get16(frame + 12);
 	for (unsigned tags = 0; (type == VLAN || type == SERVICE_VLAN) && tags < 2 && len >= at + 4;
 		tags++) {
-		say(out->kind, sizeof(out->kind), "VLAN %u, ", get16(frame + at) & 0xfff);
+		ADD(out->kind, "VLAN %u, ", get16(frame + at) & 0xfff);
 		type = get16(frame + at + 2);
 		at += 4;
 	}
@@ -273,9 +261,9 @@ void medio_net_describe(const uint8_t *frame, size_t len, struct medio_net_words
 	if (type == MEDIO_NET_TEST_TYPE && at == 14)
 		describe_test(frame, len, out);
 	if (strlen(out->kind) == named && type < LEAST_TYPE)
-		say(out->kind, sizeof(out->kind), "802.3");
+		ADD(out->kind, "802.3");
 	else if (strlen(out->kind) == named)
-		say(out->kind, sizeof(out->kind), "0x%04x", type);
+		ADD(out->kind, "0x%04x", type);
 }
 
 void medio_net_line(const uint8_t *frame, size_t len, char *buf, size_t size)

@@ -5,8 +5,10 @@
 #include "text.h"
 
 #define WINDOW 64u /* frames under way, at most */
-/* Without an answer a frame is sent again after 1, 2 and 4 seconds, and lost after 8 more. */
-#define TRIES 4u
+/* Without an answer a frame is sent again after 1, 2 and 4 seconds, and lost after 8 more; earlier if there never
+ * was an answer. */
+#define TRIES	    4u
+#define FIRST_TRIES 3u
 
 /* A frame under way. */
 struct flight {
@@ -21,7 +23,7 @@ struct exchange {
 	unsigned window;
 	uint64_t total;		       /* frames */
 	uint64_t next, base;	       /* to be sent; the oldest under way */
-	struct flight flights[WINDOW]; /* frame n is flights[n % window] */
+	struct flight flights[WINDOW]; /* frame n is flights[n % WINDOW] */
 	uint64_t back, again, lost, damaged;
 	unsigned unanswered; /* lost in a row */
 	double looked;
@@ -30,7 +32,7 @@ struct exchange {
 static int put(struct exchange *x, uint64_t sequence)
 {
 	const struct medio_net_test test = { .run = x->net->run, .sequence = sequence };
-	struct flight *flight = &x->flights[sequence % x->window];
+	struct flight *flight = &x->flights[sequence % WINDOW];
 
 	medio_net_test_make(x->net->frame, x->size, x->net->to, x->net->mac, &test);
 	flight->open = true;
@@ -45,7 +47,7 @@ static int fill(struct exchange *x)
 	int ret = 0;
 
 	while (!ret && x->next < x->total && x->next < x->base + x->window && !x->net->stopped) {
-		x->flights[x->next % x->window].tries = 0;
+		x->flights[x->next % WINDOW].tries = 0;
 		ret = put(x, x->next);
 		x->next++;
 	}
@@ -54,8 +56,8 @@ static int fill(struct exchange *x)
 
 static void close_flight(struct exchange *x, uint64_t sequence)
 {
-	x->flights[sequence % x->window].open = false;
-	while (x->base < x->next && !x->flights[x->base % x->window].open)
+	x->flights[sequence % WINDOW].open = false;
+	while (x->base < x->next && !x->flights[x->base % WINDOW].open)
 		x->base++;
 }
 
@@ -73,7 +75,7 @@ static void judge(struct exchange *x, size_t len)
 	x->unanswered = 0;
 	/* What was sent again may come back twice. */
 	if (test.sequence < x->base || test.sequence >= x->next ||
-		!x->flights[test.sequence % x->window].open)
+		!x->flights[test.sequence % WINDOW].open)
 		return;
 	x->back++;
 	close_flight(x, test.sequence);
@@ -104,10 +106,10 @@ static int hurry(struct exchange *x)
 		return 0;
 	x->looked = now;
 	for (uint64_t n = x->base; !ret && n < end; n++) {
-		struct flight *flight = &x->flights[n % x->window];
+		struct flight *flight = &x->flights[n % WINDOW];
 		if (!flight->open || now < flight->late)
 			continue;
-		if (flight->tries < TRIES) {
+		if (flight->tries < (x->back ? TRIES : FIRST_TRIES)) {
 			x->again++;
 			ret = put(x, n);
 			continue;
@@ -138,6 +140,7 @@ static void print_json(const struct exchange *x, double seconds, uint64_t interr
 static void print(const struct exchange *x)
 {
 	double seconds = medio_ending_now() - x->net->start;
+	unsigned long long bytes = x->back * x->size;
 	uint64_t interrupts = medio_net_interrupts(x->net);
 	char rate[16];
 
@@ -149,12 +152,10 @@ static void print(const struct exchange *x)
 	medio_text_count((double)x->back / (seconds + 1e-9), rate, sizeof(rate));
 	printf("%llu frames of %zu bytes went and came back, %llu bytes: %llu lost, %llu damaged, %llu "
 	       "sent again\n",
-		(unsigned long long)x->back, x->size, (unsigned long long)(x->back * x->size),
-		(unsigned long long)x->lost, (unsigned long long)x->damaged,
-		(unsigned long long)x->again);
+		(unsigned long long)x->back, x->size, bytes, (unsigned long long)x->lost,
+		(unsigned long long)x->damaged, (unsigned long long)x->again);
 	printf("%.2f s, %s frames/s, %.1f MB/s each way, %llu interrupts\n", seconds, rate,
-		(double)(x->back * x->size) / (seconds + 1e-9) / 1e6,
-		(unsigned long long)interrupts);
+		(double)bytes / (seconds + 1e-9) / 1e6, (unsigned long long)interrupts);
 }
 
 int medio_net_exchange(struct medio_net *net, uint64_t bytes, uint64_t size)
@@ -162,7 +163,7 @@ int medio_net_exchange(struct medio_net *net, uint64_t bytes, uint64_t size)
 	unsigned depth = net->info.receive_depth;
 	struct exchange x = { .net = net,
 		.size = (size_t)size,
-		.window = depth < WINDOW ? depth : WINDOW,
+		.window = depth && depth < WINDOW ? depth : WINDOW,
 		.total = bytes / size + !!(bytes % size) };
 	int ret = 0;
 

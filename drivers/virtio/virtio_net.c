@@ -46,7 +46,7 @@ struct side {
 struct virtio_net {
 	struct virtio *v;
 	struct side rx, tx;
-	struct slot **spare; /* of tx, num_spare of them */
+	unsigned *spare; /* slots of tx that are free, num_spare of them */
 	unsigned num_spare;
 	unsigned unfilled; /* slots given back to rx since the device was told */
 	uint32_t frame;	   /* bytes of a slot */
@@ -175,7 +175,7 @@ static int begin(struct virtio_net *net)
 	if (!net->spare)
 		return virtio_fail(net->v, -ENOMEM, "out of memory");
 	for (unsigned i = 0; i < net->tx.count; i++)
-		net->spare[net->num_spare++] = &net->tx.slots[net->tx.count - 1 - i];
+		net->spare[net->num_spare++] = net->tx.count - 1 - i;
 	ret = virtio_ready(net->v);
 	/* Buffers may be there before, but the device is told of none before it is alive. */
 	for (unsigned i = 0; !ret && i < net->rx.count; i++)
@@ -312,7 +312,7 @@ static int reclaim(struct virtio_net *net)
 	int ret = net->broken;
 
 	while (!ret && (ret = take(net, &net->tx, "send", &done)) > 0) {
-		net->spare[net->num_spare++] = done.tag;
+		net->spare[net->num_spare++] = (unsigned)((struct slot *)done.tag - net->tx.slots);
 		ret = 0;
 	}
 	return ret;
@@ -364,7 +364,7 @@ int virtio_net_send(struct virtio_net *net, const void *frame, size_t len, int t
 		ret = make_room(net, 1, timeout_ms);
 	if (ret)
 		return ret;
-	struct slot *slot = net->spare[net->num_spare - 1];
+	struct slot *slot = &net->tx.slots[net->spare[net->num_spare - 1]];
 	const struct virtq_seg seg = { slot->iova, (uint32_t)(sizeof(struct header) + len) };
 	memset(slot->at, 0, sizeof(struct header));
 	memcpy(slot->at + sizeof(struct header), frame, len);

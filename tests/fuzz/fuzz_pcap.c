@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct medio_pcap_frame got;
 	struct medio_error *err = NULL;
 	struct medio_pcap pcap;
-	FILE *in = size ? fmemopen((void *)(uintptr_t)data, size, "r") : NULL;
+	FILE *in = size ? fmemopen((void *)data, size, "r") : NULL;
 
 	if (!in)
 		return 0;

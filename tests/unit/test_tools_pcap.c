@@ -41,7 +41,7 @@ static void said(const char *words)
 
 static FILE *file_of(const char *bytes, size_t size)
 {
-	FILE *in = fmemopen((void *)(uintptr_t)bytes, size, "r");
+	FILE *in = fmemopen((void *)bytes, size, "r");
 
 	assert_non_null(in);
 	return in;

@@ -29,6 +29,7 @@ struct state {
 	unsigned head, count;
 	struct vqd_chain buffers[VQD_MAX_SIZE]; /* to be filled, likewise */
 	unsigned first, num_buffers;
+	struct medio_timer *timer;
 	struct vqd_chain chain;
 	uint8_t buf[MOST];
 };
@@ -121,13 +122,23 @@ static void take(struct virtio_model *m)
 	}
 }
 
+static void on_late(void *opaque)
+{
+	deliver(opaque);
+}
+
 static void net_kick(struct virtio_model *m, unsigned queue)
 {
+	struct state *s = virtio_model_state(m);
+
 	if (queue == TRANSMIT)
 		take(m);
 	else
 		collect(m);
-	deliver(m);
+	if (virtio_net_quirks.late_ms)
+		medio_timer_arm(s->timer, virtio_net_quirks.late_ms * UINT64_C(1000000));
+	else
+		deliver(m);
 }
 
 static void net_reset(struct virtio_model *m)
@@ -149,8 +160,19 @@ static void net_config(struct virtio_model *m, uint8_t *out)
 
 static int net_init(struct virtio_model *m)
 {
+	struct state *s = virtio_model_state(m);
+
 	model = m;
-	return 0;
+	s->timer = medio_timer_new(virtio_model_dev(m), on_late, m);
+	return s->timer ? 0 : -ENOMEM;
+}
+
+static void net_fini(struct virtio_model *m)
+{
+	struct state *s = virtio_model_state(m);
+
+	medio_timer_free(s->timer);
+	net_reset(m);
 }
 
 static const struct virtio_model_field fields[] = {
@@ -169,7 +191,7 @@ const struct virtio_model_kind virtio_model_net = {
 	.fields = fields,
 	.state_size = sizeof(struct state),
 	.init = net_init,
-	.fini = net_reset,
+	.fini = net_fini,
 	.config = net_config,
 	.reset = net_reset,
 	.kick = net_kick,

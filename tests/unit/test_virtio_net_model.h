@@ -13,6 +13,7 @@ extern struct virtio_net_quirks {
 	uint8_t mac[6];
 	uint16_t mtu;
 	bool down;		 /* the link */
+	unsigned late_ms;	 /* so long frames come back later, 0: at once */
 	bool mute;		 /* frames do not come back */
 	uint8_t flags, gso_type; /* in the header of what comes */
 	uint32_t written;	 /* bytes it says it wrote, 0: those it did */
