@@ -40,6 +40,7 @@ struct virtio_model {
 	uint8_t status, generation, isr;
 	bool was_reset, resetting; /* the latter until the status has been read */
 	bool checked;		   /* FEATURES_OK was read back */
+	bool by_write;		   /* the doorbell that rings now was written */
 	struct virtio_model_queue queues[VIRTIO_MODEL_QUEUES];
 	struct medio_timer *later;
 	struct medio_timer *looks;    /* at places of notification that are mapped */

@@ -197,6 +197,8 @@ void virtio_model_notified(struct virtio_model *m, uint64_t place, uint32_t valu
 	/* With doorbells the library tells of the same write by virtio_model_rung(). */
 	if (!virtio_model_shape_of(m->type)->doorbells || more)
 		kicked(m, queue);
+	else
+		m->by_write = true;
 }
 
 /* Nobody tells of a write to mapped memory. */
@@ -221,7 +223,8 @@ void virtio_model_on_look(void *opaque)
 
 void virtio_model_rung(struct virtio_model *m, uint64_t place)
 {
-	virtio_seen.bells++;
+	virtio_seen.bells += !m->by_write;
+	m->by_write = false;
 	kicked(m, (unsigned)(place / multiplier(m)));
 }
 
