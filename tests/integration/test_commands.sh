@@ -149,6 +149,21 @@ taken_away() {
 	! wait "$console"
 }
 check "an instance is taken from its client" taken_away
+
+# A driver that is asked lets go by itself.
+given_back() {
+	local one watcher
+
+	one=$("$medio" start mtty-1) || return
+	"$medio" irq "$one" --watch >"$work/seen" 2>&1 &
+	watcher=$!
+	settles eval '"$medio" list --json | grep -q "\"client\":{"' || return
+	said "$medio" stop "$one" || return
+	! wait "$watcher" || return
+	answer=$(cat "$work/seen")
+	holds 'somebody wants it back'
+}
+check "a driver that is asked for it gives it back" given_back
 check "UUIDs that were stopped are printed as JSON" json 'len(it) == 1' "$medio" stop --all --json
 check "none is left" json 'it == []' "$medio" list --json
 check "nothing to stop is no failure" said "$medio" stop --all
