@@ -347,10 +347,14 @@ static int check_reply(struct medio_vu_client *client, const struct medio_vu_hea
 static int await(struct medio_vu_client *client, const struct medio_vu_header *request,
 	uint64_t deadline, struct medio_vu_message *reply)
 {
+	int ret = client->twin && !client->asked ? medio_vu_twin_look(client, deadline) : 0;
+
+	if (ret)
+		return ret;
 	if (client->asked)
 		client->asked--;
 	for (bool first = true;; first = false) {
-		int ret = medio_vu_socket_next(client, deadline, first, reply);
+		ret = medio_vu_socket_next(client, deadline, first, reply);
 		if (ret)
 			return ret;
 		if ((reply->header.flags & MEDIO_VU_TYPE_MASK) == MEDIO_VU_REPLY)

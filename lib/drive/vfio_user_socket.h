@@ -28,7 +28,8 @@ struct medio_vu_client {
 	 * what is said here while that has none. both: an epoll of the two, for who waits elsewhere. */
 	struct medio_vu_client *twin;
 	int both;
-	unsigned asked; /* so many calls look at the twin at once: it has asked lately */
+	uint64_t looked; /* when a call last looked at the twin of itself */
+	unsigned asked;	 /* so many calls look at the twin at once: it has asked lately */
 	medio_vu_request_fn *handler;
 	void *opaque;
 	/* Received bytes [in_pos, in_len) are not yet handed out. */
@@ -92,6 +93,8 @@ void medio_vu_post_append(struct medio_vu_client *client, const void *bytes, siz
 int medio_vu_twin_open(struct medio_vu_client *client, int fd);
 /* Answer what has come there. 0, or -errno with words of client. */
 int medio_vu_twin_serve(struct medio_vu_client *client, uint64_t deadline);
+/* The same if nobody has looked for a while, at the begin of a call that ends at deadline. */
+int medio_vu_twin_look(struct medio_vu_client *client, uint64_t deadline);
 void medio_vu_twin_free(struct medio_vu_client *client);
 
 #endif
