@@ -161,12 +161,12 @@ static void listen_once(void)
 
 	if (server.listener >= 0)
 		return;
-	strcpy(server.dir, "/tmp/medio-fuzz-XXXXXX");
+	memcpy(server.dir, "/tmp/medio-fuzz-XXXXXX", 23);
 	if (!mkdtemp(server.dir))
 		abort();
 	snprintf(server.path, sizeof(server.path), "%s/s", server.dir);
 	atexit(leave);
-	strcpy(addr.sun_path, server.path);
+	memcpy(addr.sun_path, server.path, sizeof(server.path));
 	server.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(server.listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 		listen(server.listener, 8) < 0 || pthread_create(&thread, NULL, serve, NULL))

@@ -168,7 +168,7 @@ static int setup(void **state)
 	struct bed *bed = calloc(1, sizeof(*bed));
 	const struct medio_card_options opts = { .timeout_ms = LONG };
 
-	strcpy(bed->dir, "/tmp/medio-bed-XXXXXX");
+	memcpy(bed->dir, "/tmp/medio-bed-XXXXXX", 22);
 	assert_non_null(mkdtemp(bed->dir));
 	snprintf(bed->path, sizeof(bed->path), "%s/s", bed->dir);
 	snprintf(bed->uri, sizeof(bed->uri), "vfio-user:%s", bed->path);
@@ -481,7 +481,7 @@ static void test_a_card_that_lives_or_cannot_come_back_is_told(void **state)
 	assert_true(medio_card_open_fd(fds[0], NULL, &card, NULL) < 0);
 	/* A connection that was given. */
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	strcpy(addr.sun_path, bed->path);
+	memcpy(addr.sun_path, bed->path, sizeof(bed->path));
 	medio_card_close(bed->card);
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
@@ -524,7 +524,7 @@ static int listen_at(const struct bed *bed)
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
-	strcpy(addr.sun_path, bed->path);
+	memcpy(addr.sun_path, bed->path, sizeof(bed->path));
 	unlink(bed->path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	assert_int_equal(listen(fd, 8), 0);
@@ -613,8 +613,7 @@ static void test_another_card_of_the_container_goes_on(void **state)
 	uint64_t value;
 
 	/* Two servers, two cards, one container. */
-	strcpy(other.path, bed->path);
-	strcat(other.path, "2");
+	snprintf(other.path, sizeof(other.path), "%.60s2", bed->path);
 	snprintf(other.uri, sizeof(other.uri), "vfio-user:%s", other.path);
 	start(&other, &toy_type);
 	medio_card_close(bed->card);

@@ -120,7 +120,7 @@ static int try_open(
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	bed->server = pair[1];
 	bed->id = 1;
-	strcpy(version + 4, json);
+	snprintf(version + 4, sizeof(version) - 4, "%s", json);
 	answer_fds(bed, MEDIO_VU_VERSION, version, 4 + strlen(json) + 1, fds, nfds);
 	answer(bed, MEDIO_VU_GET_INFO, &info, sizeof(info));
 	return medio_card_open_fd(pair[0], &opts, &bed->card, err);
