@@ -53,7 +53,7 @@ every_vector() {
 }
 
 silent() {
-	irq "$@" && [ -z "$answer" ]
+	irq "$@" && lacks '^[0-9:.]+  '
 }
 
 one_line() {
