@@ -318,6 +318,7 @@ static void interrupted_by(
 	struct bed *bed, struct virtio_model_shape shape, int irq, uint64_t offer, int want)
 {
 	const struct virtio_options opts = { .irq = irq };
+	struct virtio_blk_done done;
 	struct virtio_blk_info info;
 
 	virtio_blk_model_clear();
@@ -327,6 +328,8 @@ static void interrupted_by(
 	opens(bed, &opts);
 	for (unsigned i = 0; i < 100; i++)
 		assert_int_equal(one(bed, VIRTIO_BLK_READ, i, 1, bed->iova).ret, 0);
+	/* On a slow machine all may have been answered before the driver slept: it looks at what came. */
+	assert_int_equal(virtio_blk_poll(bed->blk, 0, &done, 1), 0);
 	virtio_blk_get_info(bed->blk, &info);
 	assert_int_equal(info.virtio.irq, want);
 	assert_int_equal(info.virtio.interrupts > 0, want >= 0);
@@ -417,8 +420,12 @@ static void configuration_change_is_told(void **state)
 		assert_int_equal(virtio_wait(v, &queue, 1, 0), 0);
 		assert_false(virtio_config_changed(v));
 		card_bed_on_device(&bed->card_bed, change, NULL);
-		while (!virtio_config_changed(v))
+		assert_int_equal(virtio_wait(v, &queue, 1, 0), 0);
+		/* An interrupt tells at once; without any the driver looks now and then. */
+		while (!virtio_config_changed(v)) {
+			assert_int_equal(kinds[i], VIRTIO_IRQ_NONE);
 			assert_int_equal(virtio_wait(v, &queue, 1, 10), 0);
+		}
 		assert_false(virtio_config_changed(v));
 		assert_int_equal(virtio_config(v, VIRTIO_MODEL_CONFIG, &byte, 1), -EPROTO);
 		assert_int_equal(virtio_config(v, 4, &byte, SIZE_MAX), -EPROTO);

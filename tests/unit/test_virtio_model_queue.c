@@ -6,7 +6,8 @@
 #include "test_virtio_model_inside.h"
 
 #define QUEUE_SIZE 256u
-#define LATER_NS   20000u
+#define LATER_NS   200000u
+#define LOOK_NS	   20000u
 #define NOTHING	   0xffff /* at a place of notification */
 
 /* ---- Registers --------------------------------------------------------------------------------- */
@@ -218,7 +219,7 @@ void virtio_model_on_look(void *opaque)
 		virtio_seen.mapped++;
 		kicked(m, i);
 	}
-	medio_timer_arm(m->looks, LATER_NS);
+	medio_timer_arm(m->looks, LOOK_NS);
 }
 
 void virtio_model_rung(struct virtio_model *m, uint64_t place)
