@@ -27,7 +27,7 @@
 
 #include <medio/driver.h>
 
-#include "virtio/virtq.h"
+#include "virtq.h"
 
 #define VIRTIO_WORDS	  256
 #define VIRTIO_MAX_QUEUES 64

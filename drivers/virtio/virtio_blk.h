@@ -13,7 +13,7 @@
 #ifndef VIRTIO_BLK_H
 #define VIRTIO_BLK_H
 
-#include "virtio/virtio.h"
+#include "virtio.h"
 
 #define VIRTIO_BLK_DEPTH 64 /* commands under way, at most */
 
