@@ -156,7 +156,7 @@ static void on_dma(void *opaque)
 	if (at > BUFFER_SIZE || edu->count > BUFFER_SIZE - at) {
 		medio_guest_error(dev,
 			"DMA of %llu bytes at 0x%llx of the card, outside its buffer",
-			(unsigned long long)edu->count, (unsigned long long)(at + BUFFER));
+			(unsigned long long)edu->count, (unsigned long long)at + BUFFER);
 		dma_end(dev);
 		return;
 	}

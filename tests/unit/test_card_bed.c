@@ -10,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+enum card_bed_way card_bed_ways[2] = { CARD_BED_LOCAL, CARD_BED_VFIO_USER };
+
 /* The thread that serves, and what it is asked to do meanwhile. */
 struct card_bed_thread {
 	struct card_bed *bed;

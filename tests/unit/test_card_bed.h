@@ -58,17 +58,20 @@ void card_bed_on_device(struct card_bed *bed, void (*fn)(void *arg), void *arg);
 /* What the instance has counted so far. */
 struct medio_stats card_bed_stats(struct card_bed *bed);
 
+/* Each way, for a test's initial state. */
+extern enum card_bed_way card_bed_ways[2];
+
 /* The two lines of a test in a list of cmocka's. */
 #define CARD_BED_TEST(fn, setup, teardown) \
-	{ "local: " #fn, fn, setup, teardown, (void *)(uintptr_t)CARD_BED_LOCAL }, \
+	{ "local: " #fn, fn, setup, teardown, &card_bed_ways[CARD_BED_LOCAL] }, \
 	{ \
-		"vfio-user: " #fn, fn, setup, teardown, (void *)(uintptr_t)CARD_BED_VFIO_USER \
+		"vfio-user: " #fn, fn, setup, teardown, &card_bed_ways[CARD_BED_VFIO_USER] \
 	}
 
 /* In the setup of such a test: the way it is to run. */
 static inline enum card_bed_way card_bed_way(void *const *state)
 {
-	return (enum card_bed_way)(uintptr_t)*state;
+	return *(const enum card_bed_way *)*state;
 }
 
 /* What a device of a test insists on: the driver did wrong, and the program ends here. */
