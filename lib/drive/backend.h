@@ -105,8 +105,10 @@ struct medio_backend {
 	/* Memory that the device was refused: take the oldest, or look at the newest. -ENOENT: none.
 	 * NULL: nobody tells. */
 	int (*fault)(struct medio_card *card, bool take, struct medio_card_fault *out);
-	/* A server's requests. NULL: there are none. */
+	/* A server's requests. NULL: there are none. fds: what to poll for them ourselves, up to two, -1:
+	 * none; NULL: that of fd. */
 	int (*fd)(const struct medio_card *card);
+	void (*fds)(const struct medio_card *card, int out[2]);
 	int (*process)(struct medio_card *card);
 	/* NULL: the backend says what failed by medio_card_say(). */
 	const char *(*words)(const struct medio_card *card);

@@ -120,18 +120,24 @@ int medio_card_irq_fd(struct medio_card *card, unsigned index, uint32_t vector)
 /* One look: both the eventfd and the other side's requests, for at most ms. */
 static int wait_once(struct medio_card *card, int fd, int ms)
 {
-	struct pollfd pfds[2] = {
-		{ .fd = fd, .events = POLLIN },
-		{ .fd = medio_card_fd(card), .events = POLLIN },
-	};
+	int others[2] = { -1, -1 };
 
-	int ready = poll(pfds, 2, ms);
+	if (card->backend->fds)
+		card->backend->fds(card, others);
+	else
+		others[0] = medio_card_fd(card);
+	struct pollfd pfds[3] = {
+		{ .fd = fd, .events = POLLIN },
+		{ .fd = others[0], .events = POLLIN },
+		{ .fd = others[1], .events = POLLIN },
+	};
+	int ready = poll(pfds, 3, ms);
 	if (medio_calls_watched())
 		medio_calls_say(ready, "poll eventfd");
 	if (ready < 0)
 		return medio_card_fail(card, errno, "poll: %s", strerror(errno));
 	/* An event that came before the connection broke still counts. */
-	if (pfds[1].revents && !(pfds[0].revents & POLLIN)) {
+	if ((pfds[1].revents || pfds[2].revents) && !(pfds[0].revents & POLLIN)) {
 		int ret = medio_card_process(card);
 		return ret < 0 ? ret : 0;
 	}

@@ -54,9 +54,15 @@ const char *medio_vu_client_words(const struct medio_vu_client *client)
 	return client->words;
 }
 
-int medio_vu_client_fd(const struct medio_vu_client *client)
+int medio_vu_client_fd(struct medio_vu_client *client)
 {
-	return client->twin ? client->both : client->fd;
+	return client->twin ? medio_vu_twin_both(client) : client->fd;
+}
+
+void medio_vu_client_fds(const struct medio_vu_client *client, int out[2])
+{
+	out[0] = client->fd;
+	out[1] = client->twin ? client->twin->fd : -1;
 }
 
 void medio_vu_client_handler(struct medio_vu_client *client, medio_vu_request_fn *fn, void *opaque)

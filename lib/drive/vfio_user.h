@@ -65,8 +65,10 @@ int medio_vu_client_connect(const char *path, const struct medio_vu_client_optio
 	struct medio_vu_client **out, struct medio_error **err);
 /* NULL is allowed. */
 void medio_vu_client_free(struct medio_vu_client *client);
-/* For poll(): of both sockets, if there is a twin. */
-int medio_vu_client_fd(const struct medio_vu_client *client);
+/* For a program's poll(): of both sockets, if there is a twin; each message then costs the kernel
+ * something. -1: no descriptor is left. And each for itself, the twin -1 if there is none. */
+int medio_vu_client_fd(struct medio_vu_client *client);
+void medio_vu_client_fds(const struct medio_vu_client *client, int out[2]);
 bool medio_vu_client_dead(const struct medio_vu_client *client);
 /* No call lasts beyond this time of medio_now_ns(), whatever timeout_ms is; 0: no such limit. */
 void medio_vu_client_until(struct medio_vu_client *client, uint64_t until);

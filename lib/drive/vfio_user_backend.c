@@ -541,6 +541,11 @@ static int session_fd(const struct medio_card *card)
 	return medio_vu_client_fd(medio_vu_client_of(card));
 }
 
+static void session_fds(const struct medio_card *card, int out[2])
+{
+	medio_vu_client_fds(medio_vu_client_of(card), out);
+}
+
 static int session_process(struct medio_card *card)
 {
 	return medio_vu_client_process(medio_vu_client_of(card));
@@ -570,6 +575,7 @@ const struct medio_backend medio_backend_vfio_user = {
 	.mig_read = session_mig_read,
 	.mig_write = session_mig_write,
 	.fd = session_fd,
+	.fds = session_fds,
 	.process = session_process,
 	.words = session_words,
 };

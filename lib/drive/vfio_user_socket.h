@@ -25,7 +25,7 @@ struct medio_vu_client {
 	uint64_t until;	   /* see medio_vu_client_until() */
 	uint64_t deadline; /* of the call under way, 0: none is */
 	/* Where the server's commands come and are answered, NULL: here. Ours goes on waiting for
-	 * what is said here while that has none. both: an epoll of the two, for who waits elsewhere. */
+	 * what is said here while that has none. both: an epoll of the two, -1 until it is asked for. */
 	struct medio_vu_client *twin;
 	int both;
 	uint64_t looked; /* when a call last looked at the twin of itself */
@@ -91,6 +91,8 @@ void medio_vu_post_append(struct medio_vu_client *client, const void *bytes, siz
 
 /* vfio_user_twin.c: fd is the twin's, owned from here on. -EPROTO: it is no socket; -errno. */
 int medio_vu_twin_open(struct medio_vu_client *client, int fd);
+/* A descriptor to poll for either socket, -1: none is left. */
+int medio_vu_twin_both(struct medio_vu_client *client);
 /* Answer what has come there. 0, or -errno with words of client. */
 int medio_vu_twin_serve(struct medio_vu_client *client, uint64_t deadline);
 /* The same if nobody has looked for a while, at the begin of a call that ends at deadline. */

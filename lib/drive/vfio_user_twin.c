@@ -18,36 +18,39 @@
 #define LOOK_US 1000
 #define ASKED	64
 
-static int watch(int both, int fd)
-{
-	struct epoll_event event = { .events = EPOLLIN };
-
-	return epoll_ctl(both, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
-}
-
 int medio_vu_twin_open(struct medio_vu_client *client, int fd)
 {
 	const struct timeval look = { .tv_usec = LOOK_US };
 	const struct medio_vu_client_options opts = { .max_message = client->in_cap,
 		.timeout_ms = (unsigned)(client->timeout_ns / NS_PER_MS) };
-	struct medio_vu_client *twin;
-	int ret = medio_vu_client_new(fd, &opts, &twin);
+	int ret = medio_vu_client_new(fd, &opts, &client->twin);
 
 	if (ret == -ENOTSOCK)
 		return -EPROTO;
 	if (ret)
 		return ret;
-	client->twin = twin;
-	medio_vu_client_handler(twin, client->handler, client->opaque);
-	client->both = epoll_create1(EPOLL_CLOEXEC);
-	if (client->both < 0)
-		return -errno;
-	ret = watch(client->both, client->fd);
-	if (!ret)
-		ret = watch(client->both, twin->fd);
-	if (!ret && setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)) < 0)
-		ret = -errno;
-	return ret;
+	medio_vu_client_handler(client->twin, client->handler, client->opaque);
+	return setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)) < 0 ? -errno
+											: 0;
+}
+
+static bool watch(int both, int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	return epoll_ctl(both, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+int medio_vu_twin_both(struct medio_vu_client *client)
+{
+	_cleanup_close_ int both = -1;
+
+	if (client->both < 0) {
+		both = epoll_create1(EPOLL_CLOEXEC);
+		if (both >= 0 && watch(both, client->fd) && watch(both, client->twin->fd))
+			client->both = medio_steal_fd(both);
+	}
+	return client->both;
 }
 
 int medio_vu_twin_serve(struct medio_vu_client *client, uint64_t deadline)

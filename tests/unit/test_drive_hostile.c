@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -616,6 +617,33 @@ static void test_a_twin_that_ends_is_seen_by_who_waits_elsewhere(void **state)
 	assert_non_null(strstr(medio_card_last_error(bed->card), "twin socket"));
 }
 
+static bool is_ready(struct bed *bed)
+{
+	struct pollfd pfd = { .fd = medio_card_fd(bed->card), .events = POLLIN };
+
+	assert_true(pfd.fd >= 0);
+	return poll(&pfd, 1, 0) > 0;
+}
+
+static void test_who_waits_elsewhere_hears_of_requests(void **state)
+{
+	struct bed *bed = *state;
+	struct medio_vu_dma_access access = { BOTH, 4 };
+
+	assert_false(is_ready(bed));
+	put_fds(to_card(bed), (struct medio_vu_header){ .cmd = MEDIO_VU_DMA_READ }, &access,
+		sizeof(access), NULL, 0);
+	assert_true(is_ready(bed));
+	assert_int_equal(medio_card_process(bed->card), 1);
+	assert_false(is_ready(bed));
+	lives(bed);
+	assert_false(is_ready(bed));
+	close(bed->server);
+	bed->server = -1;
+	assert_true(is_ready(bed));
+	assert_int_equal(medio_card_process(bed->card), -ECONNRESET);
+}
+
 static void test_a_server_that_ends_is_the_twins_end(void **state)
 {
 	struct bed *bed = *state;
@@ -709,6 +737,7 @@ int main(void)
 		EACH_WAY(a_flood_of_requests_ends_a_call_in_time),
 		TWO(a_flood_of_requests_does_not_keep_the_program),
 		EACH_WAY(answers_that_nobody_takes_end_a_call_in_time),
+		EACH_WAY(who_waits_elsewhere_hears_of_requests),
 		TEST(twins_that_are_none),
 		TEST(an_unwanted_file_is_no_twin),
 		TWO(a_twin_that_ends_is_the_cards_end),
