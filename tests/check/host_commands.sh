@@ -176,8 +176,8 @@ pid=$!
 until grep -q vfio-pci "$pci/devices/0000:01:00.0/driver_override"; do
 	kill -0 "$pid" || break
 done
-# The first may come just before it begins to wait.
-while kill -INT "$pid" 2>/dev/null; do
+# SIGTERM: a shell lets what it starts with & ignore SIGINT. The first may come just before the wait begins.
+while kill -TERM "$pid" 2>/dev/null; do
 	sleep 0.01
 done
 wait "$pid"
