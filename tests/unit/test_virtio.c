@@ -256,8 +256,10 @@ static void notifies_in_mapped_memory(void **state)
 
 	plug(bed, &(struct virtio_model_shape){ .mapped = true });
 	opens(bed, NULL);
+	uint64_t before = card_bed_stats(&bed->card_bed).writes;
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(one(bed, VIRTIO_BLK_READ, i, 1, bed->iova).ret, 0);
+	assert_int_equal(card_bed_stats(&bed->card_bed).writes, before);
 	unplug(bed);
 	assert_in_range(virtio_seen.mapped, 1, 21);
 	assert_int_equal(virtio_seen.mapped, virtio_seen.kicks);
