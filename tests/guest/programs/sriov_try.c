@@ -155,7 +155,7 @@ static int set_token(struct medio_card *card)
 
 	for (unsigned i = 0, at = 0; i < sizeof(token); i++, at += 2) {
 		at += TOKEN[at] == '-';
-		sscanf(TOKEN + at, "%2hhx", &token[i]);
+		sscanf(&TOKEN[at], "%2hhx", &token[i]);
 	}
 	int ret = medio_card_feature(
 		card, VF_TOKEN | MEDIO_CARD_FEATURE_SET, token, sizeof(token), 0, NULL);
