@@ -28,10 +28,9 @@ void virtio_model_wrong(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (virtio_seen.wrong[0])
-		return;
 	va_start(ap, fmt);
-	vsnprintf(virtio_seen.wrong, sizeof(virtio_seen.wrong), fmt, ap);
+	if (!virtio_seen.wrong[0])
+		vsnprintf(virtio_seen.wrong, sizeof(virtio_seen.wrong), fmt, ap);
 	va_end(ap);
 }
 
