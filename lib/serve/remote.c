@@ -65,6 +65,12 @@ static int send_chunk(struct medio_session *s, struct transfer *t)
 		.size = (uint32_t)(sizeof(hdr) + sizeof(access) + data),
 		.flags = MEDIO_VU_COMMAND,
 	};
+	if (!medio_conn_is_open(conn)) {
+		medio_instance_guest_error(s->inst,
+			"the client closed the twin socket: nobody answers %s at iova 0x%llx",
+			medio_vu_cmd_name(hdr.cmd), (unsigned long long)t->run.iova);
+		return -ENODEV;
+	}
 	if (s->remote_in_flight >= MAX_IN_FLIGHT || medio_conn_reserved(conn))
 		return -EAGAIN;
 	uint8_t *at = medio_conn_reserve(conn, hdr.size);

@@ -25,10 +25,15 @@ static enum medio_conn_verdict on_message(void *opaque, struct medio_request *re
 	return ret == MEDIO_SESSION_CLOSE ? MEDIO_CONN_CLOSE : MEDIO_CONN_NEXT;
 }
 
-/* One socket is no use without the other. */
+/*
+ * A client that leaves closes both, and which end is seen first is chance: what it has sent on the other
+ * is still served. One that stays will be told when it is asked something (remote.c).
+ */
 static void on_closed(void *opaque, const char *why)
 {
 	struct medio_session *s = opaque;
+	if (!why && !s->remote_in_flight)
+		return;
 	if (s->attached && medio_conn_is_open(s->conn))
 		medio_conn_close(s->conn, why ? why : "it closed the twin socket");
 }

@@ -81,11 +81,42 @@ static void a_client_that_does_not_offer_it_gets_none(void **state)
 	client_close(&c);
 }
 
-static void closing_the_twin_closes_the_client(void **state)
+static void a_client_that_leaves_is_not_blamed_for_its_twin(void **state)
 {
 	struct bed *bed = *state;
 	struct client c, twin;
 	open_both(&c, &twin, bed);
+	client_close(&twin);
+	/* What comes on the other is served all the same. */
+	client_master(&c, true);
+	client_close(&c);
+	client_hello(&c, bed);
+	assert_false(bed_said(bed, "twin socket"));
+	client_close(&c);
+}
+
+static void without_its_twin_a_client_is_asked_nothing(void **state)
+{
+	struct bed *bed = *state;
+	struct client c, twin;
+	open_both(&c, &twin, bed);
+	client_close(&twin);
+	start_read(&c);
+	client_master(&c, true);
+	assert_int_equal(bed->toy->dma_ended, 1);
+	assert_int_equal(bed->toy->dma_ret, -ENODEV);
+	assert_true(bed_said(bed, "closed the twin socket: nobody answers DMA_READ"));
+	client_close(&c);
+}
+
+static void closing_the_twin_in_the_middle_closes_the_client(void **state)
+{
+	struct bed *bed = *state;
+	struct client c, twin;
+	struct message m;
+	open_both(&c, &twin, bed);
+	start_read(&c);
+	assert_true(client_recv(&twin, &m));
 	client_close(&twin);
 	assert_true(client_gone(&c));
 	assert_true(bed_said(bed, "closed the twin socket"));
@@ -127,7 +158,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BED_TEST(commands_go_over_the_twin_and_replies_come_back_there),
 		BED_TEST(a_client_that_does_not_offer_it_gets_none),
-		BED_TEST(closing_the_twin_closes_the_client),
+		BED_TEST(a_client_that_leaves_is_not_blamed_for_its_twin),
+		BED_TEST(without_its_twin_a_client_is_asked_nothing),
+		BED_TEST(closing_the_twin_in_the_middle_closes_the_client),
 		BED_TEST(a_command_on_the_twin_closes_the_client),
 		BED_TEST(nothing_is_left_when_the_client_goes_in_the_middle),
 	};
