@@ -304,12 +304,13 @@ static int make_memory(struct virtio_blk *blk)
 	return 0;
 }
 
-/* Without indirect tables a command takes a descriptor for each segment. */
+/* A command takes a descriptor for each segment, and has no more of them than the queue; also in a table of
+ * its own (2.7.5.3.1). */
 static int count_depth(struct virtio_blk *blk)
 {
 	unsigned size = virtio_queue_size(blk->queue), room;
 
-	if (!virtio_has(blk->v, VIRTIO_F_INDIRECT_DESC) && size < blk->segs + 2) {
+	if (size < blk->segs + 2) {
 		if (size < 3 || (uint64_t)(size - 2) * blk->size_max < blk->info.block)
 			return virtio_fail(blk->v, -ENOTSUP,
 				"a queue of %u descriptors has no room for a command", size);
