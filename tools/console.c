@@ -389,7 +389,7 @@ static int no_port(struct console *con, unsigned port)
 			known + used, sizeof(known) - used, "%s%u", used ? ", " : "", n);
 	}
 	return medio_command_fail(con->cmd, "%s: no serial port %u; %s%s", con->uri, port,
-		used ? "there may be ones at " : "no BAR is large enough for one", known);
+		used ? "there may be ones at " : "no other BAR is large enough for one", known);
 }
 
 static int run(

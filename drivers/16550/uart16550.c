@@ -407,8 +407,12 @@ int uart16550_open(struct medio_card *card, unsigned port, struct uart16550 **ou
 	ret = enable_card(card);
 	if (!ret)
 		ret = probe(uart);
-	if (!ret)
-		ret = setup(uart);
+	/* What is no UART is not written to any more. */
+	if (ret) {
+		free(uart);
+		return ret;
+	}
+	ret = setup(uart);
 	if (!ret)
 		ret = open_irq(uart);
 	if (!ret)

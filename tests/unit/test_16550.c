@@ -266,8 +266,13 @@ static void open_refuses_what_is_no_uart(void **state)
 	assert_int_equal(uart16550_open(&card, 1, &uart), -ENODEV);
 	assert_int_equal(uart16550_open(&card, 6, &uart), -ENODEV);
 	card.absent = true;
+	card.regs[1] = 0x11;
+	card.regs[4] = 0x22;
 	assert_int_equal(uart16550_open(&card, 0, &uart), -ENODEV);
 	assert_null(uart);
+	/* Whatever it is, its other registers are as they were. */
+	assert_int_equal(card.regs[1], 0x11);
+	assert_int_equal(card.regs[4], 0x22);
 }
 
 static bool woken(struct medio_card *card)
