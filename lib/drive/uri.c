@@ -29,8 +29,13 @@ static const struct {
 static int unknown_scheme(const char *uri, size_t len, struct medio_error **err)
 {
 	const char *names[MEDIO_ARRAY_SIZE(schemes)];
-	char typed[16];
+	char typed[16], bdf[MEDIO_BDF_TEXT];
 
+	if (medio_kernel_bdf(uri, bdf))
+		return medio_error_set(err, EINVAL,
+			"%s: a PCI address alone does not say how to get there; vfio:%s does, with "
+			"vfio-pci as its driver (`medio bind %s`)",
+			uri, bdf, bdf);
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(schemes); i++)
 		names[i] = schemes[i].scheme;
 	snprintf(typed, sizeof(typed), "%.*s", (int)(len < 15 ? len : 15), uri);

@@ -80,6 +80,8 @@ expect 1 'no PCI device 7fff:1f:1f.7' steps vfio:7fff:1f:1f.7
 expect 0 'config+0x0: 0x32534348' steps local:mtty-2
 expect 0 '"step":"Open it","call":"attach ' steps --json local:mtty-2
 expect 1 'no such kind of device' lspci nonsense
+expect 1 'vfio:0000:01:00.0' net 01:00.0
+expect 1 'no serial port 0; no other BAR' console local:edu
 expect 1 '/nowhere: ' io --write 4K --count 1M --yes-overwrite /nowhere
 expect 1 'no disk that there is a driver for' io local:mtty-2
 exit $failed
