@@ -346,8 +346,9 @@ static int check_reply(struct medio_vu_client *client, const struct medio_vu_hea
 	if (!reply->error)
 		return medio_vu_socket_fail(client, -EIO, "%s: the server does not say why not",
 			medio_vu_cmd_name(request->cmd));
-	return medio_vu_socket_fail(client, -(int)reply->error, "%s: %s",
-		medio_vu_cmd_name(request->cmd), strerror((int)reply->error));
+	/* EINTR is of signals that come to this program: whoever gets it tries again. */
+	return medio_vu_socket_fail(client, reply->error == EINTR ? -EIO : -(int)reply->error,
+		"%s: %s", medio_vu_cmd_name(request->cmd), strerror((int)reply->error));
 }
 
 static int await(struct medio_vu_client *client, const struct medio_vu_header *request,

@@ -204,6 +204,8 @@ static void a_uri_that_cannot_be_opened_gets_an_errno_and_words(void **state)
 	uris("vfio:fffe:ff:1f.7", -ENODEV, "no PCI device fffe:ff:1f.7");
 	uris("vfio:83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", -ENODEV, "no mediated device");
 	uris("vfio:../../etc", -EINVAL, "neither a PCI address");
+	uris("0000:01:00.0", -EINVAL, "vfio:0000:01:00.0");
+	uris("1a:00.0", -EINVAL, "vfio:0000:1a:00.0");
 	uris("iommufd:fffe:ff:1f.7", -ENODEV, "no PCI device fffe:ff:1f.7");
 	uris("uio:uio4711", -ENODEV, "no uio4711");
 	uris("uio:eth0", -EINVAL, "neither uioN");
@@ -369,6 +371,10 @@ static void the_devices_errno_comes_back_and_the_card_lives(void **state)
 	refuse(&s, MEDIO_VU_REGION_READ, EIO);
 	assert_int_equal(medio_card_read8(s.card, 0, 0, &byte), -EIO);
 	assert_int_equal(byte, 9);
+	/* A signal of the server's is none of ours: who tries again at those would do so for ever. */
+	refuse(&s, MEDIO_VU_REGION_READ, EINTR);
+	assert_int_equal(medio_card_read8(s.card, 0, 0, &byte), -EIO);
+	assert_non_null(strstr(medio_card_last_error(s.card), "Interrupted"));
 	answer_access(&s, MEDIO_VU_REGION_READ, 0, 1, "\x55");
 	assert_int_equal(medio_card_read8(s.card, 0, 0, &byte), 0);
 	assert_int_equal(byte, 0x55);
