@@ -34,8 +34,10 @@
  *   -ETIMEDOUT  no answer within the time set at open; the card is then dead
  *   -EPROTO     the other side broke the protocol; the card is then dead
  *   -ECONNRESET the other side went away; the card is then dead
+ *   -EMFILE     what the other side gave could not be taken: this program has too many files open; the
+ *               card is then dead
  *   -ENOTCONN   the card is dead since an earlier call
- * or the errno the other side answered with. medio_card_last_error() has the words. A dead card can
+ * or the errno the other side answered with (for its EINTR, EIO). medio_card_last_error() has the words. A dead card can
  * be closed, or made live again by medio_card_reconnect(); what is taken back on it (DMA mappings,
  * interrupts) is taken back without the other side, which has forgotten it with the connection.
  */
@@ -237,7 +239,8 @@ MEDIO_API int medio_card_read8_rep(
  * Of a real device the kernel takes the mapping's pages away when it is removed (uio), or while memory
  * access is off in its command register (vfio): who touches them then gets SIGBUS; or they read as ones. A
  * program that must outlive that handles SIGBUS, or uses medio_card_read() and _write(), which return
- * -ENODEV and -EIO. (For these uio installs a handler of SIGBUS, which hands all others on.)
+ * -ENODEV and -EIO. (For these uio installs a handler of SIGBUS, which hands all others on.) Of a
+ * vfio-user device the memory is a file of the server's, which that could cut short: the same then.
  */
 MEDIO_API int medio_card_mmap(
 	struct medio_card *card, unsigned region, uint64_t offset, size_t size, void **out);

@@ -43,11 +43,13 @@ void medio_vu_socket_drop_fds(struct medio_vu_client *client)
 static int take_fds(struct medio_vu_client *client, struct msghdr *msg)
 {
 	int lost = msg->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+	unsigned came = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		unsigned count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		came += count;
 		for (unsigned i = 0; i < count; i++) {
 			int fd;
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
@@ -60,6 +62,11 @@ static int take_fds(struct medio_vu_client *client, struct msghdr *msg)
 		}
 		client->fds_end = client->in_len;
 	}
+	/* There was room in the message for those that are missing. */
+	if (msg->msg_flags & MSG_CTRUNC && came < MEDIO_VU_CLIENT_FDS)
+		return medio_vu_socket_fail(client, -EMFILE,
+			"file descriptors of the server's are lost: this program can have no more of "
+			"them (RLIMIT_NOFILE)");
 	return lost ? medio_vu_socket_fail(client, lost, "more than %d file descriptors came",
 			      MEDIO_VU_CLIENT_FDS)
 		    : 0;

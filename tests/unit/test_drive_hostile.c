@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -304,6 +305,26 @@ static void test_files_that_nobody_asked_for(void **state)
 		access, 16, fds, 16);
 	assert_int_equal(medio_card_process(bed->card), 0);
 	fails(bed, -ETIMEDOUT, "no answer");
+}
+
+/* What is in the way then is a limit of this program's, no mistake of the server's. */
+static void test_files_that_this_program_cannot_have(void **state)
+{
+	struct bed *bed = *state;
+	int fds[2] = { bed->server, bed->server }, lowest = dup(0);
+	struct rlimit before, none;
+
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = (rlim_t)lowest;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	answer_fds(bed, MEDIO_VU_RESET, NULL, 0, fds, 2);
+	int ret = medio_card_reset(bed->card);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(ret, -EMFILE);
+	assert_non_null(strstr(medio_card_last_error(bed->card), "RLIMIT_NOFILE"));
+	assert_int_equal(read_register(bed), -ENOTCONN);
 }
 
 /* ---- Requests ---------------------------------------------------------------------------------- */
@@ -728,6 +749,7 @@ int main(void)
 		EACH_WAY(an_end_in_a_payload),
 		ONE(a_giant),
 		EACH_WAY(files_that_nobody_asked_for),
+		ONE(files_that_this_program_cannot_have),
 		EACH_WAY(memory_beyond_what_is_mapped),
 		EACH_WAY(memory_for_the_other_direction),
 		EACH_WAY(memory_across_two_mappings),
