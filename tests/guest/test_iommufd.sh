@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 medio=$1 bed=$2
 try=$(dirname "$1")/../tests/guest/edu_try
 modules=(irqbypass iommufd vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic
-	nvme-keyring nvme-auth nvme-core nvme)
+	nvme-keyring nvme-auth nvme-core nvme crc32c_generic crc16 mbcache jbd2 ext4)
 edu=0000:00:04.0 disk=0000:00:05.0
 size=64 # MiB of the disk
 [ -x "$try" ] || {
@@ -137,9 +137,13 @@ kernel_disk() {
 	guest 'n=0; until [ -b /dev/nvme0n1 ] || [ $n -gt 100 ]; do sleep 0.1; n=$((n + 1)); done; [ -b /dev/nvme0n1 ]'
 }
 
+# Random numbers, so that no two blocks are the same, and in them a filesystem with a file.
 kernel_writes() {
-	kernel_disk && guest "dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=$size 2>/dev/null && sync &&" \
-		"echo 3 >/proc/sys/vm/drop_caches && md5sum </dev/nvme0n1 >/tmp/first && cat /tmp/first"
+	kernel_disk && guest 'forget() { sync; echo 3 >/proc/sys/vm/drop_caches; }; mkdir -p /mnt;' \
+		"dd if=/dev/urandom of=/dev/nvme0n1 bs=1M count=$size 2>/dev/null && forget" &&
+		guest "mke2fs /dev/nvme0n1 >/dev/null && mount -t ext4 /dev/nvme0n1 /mnt &&" \
+			"dd if=/dev/urandom of=/mnt/file bs=1M count=$((size / 4)) 2>/dev/null && md5sum </mnt/file >/tmp/file &&" \
+			'umount /mnt && forget && md5sum </dev/nvme0n1 >/tmp/first && cat /tmp/file /tmp/first'
 }
 
 # 256 commands of 256 KiB; some share an interrupt.
@@ -152,14 +156,20 @@ reads_same() {
 		'cat /tmp/said /tmp/second; cmp /tmp/first /tmp/second'
 }
 
+# The disk is copied, spoilt, and written anew from the copy.
 writes() {
-	guest "dd if=/dev/urandom bs=1M count=$size of=/tmp/data 2>/dev/null && md5sum </tmp/data >/tmp/third &&" \
+	guest "medio io iommufd:$disk --copy-to /tmp/data 2>/dev/null && md5sum </tmp/data >/tmp/third &&" \
+		"dd if=/dev/zero bs=1M count=4 2>/dev/null | medio io iommufd:$disk --write 0 --yes-overwrite 2>/dev/null &&" \
 		"medio io iommufd:$disk --write 0 --yes-overwrite </tmp/data 2>/tmp/said; status=\$?; rm /tmp/data;" \
 		'cat /tmp/said; [ $status -eq 0 ]' && holds "^$((size * 1048576)) bytes written"
 }
 
 kernel_reads() {
 	kernel_disk && guest 'md5sum </dev/nvme0n1 >/tmp/fourth; cat /tmp/third /tmp/fourth; cmp /tmp/third /tmp/fourth'
+}
+
+kernel_mounts() {
+	guest 'mount -t ext4 /dev/nvme0n1 /mnt && md5sum </mnt/file >/tmp/fifth && umount /mnt && cmp /tmp/file /tmp/fifth'
 }
 
 disks() {
@@ -175,6 +185,7 @@ disks() {
 		"medio io iommufd:$disk --bench randread --qd 32 --time 1s --json | grep '\"iops\":[1-9]'"
 	check "medio unbind gives it back" guest medio unbind "$disk" || return
 	check "the kernel reads what medio wrote" kernel_reads
+	check "and mounts it" kernel_mounts
 }
 
 # ---- A device that goes ----------------------------------------------------------------------------

@@ -9,7 +9,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/host_program.sh"
 
 medio=$1 bed=$2
-modules=(irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic nvme-keyring nvme-auth nvme-core nvme)
+modules=(irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic nvme-keyring nvme-auth nvme-core nvme
+	crc32c_generic crc16 mbcache jbd2 ext4)
 slot=0000:00:04.0
 card=vfio:$slot
 half=64 # MiB, of the 128 that the disk has
@@ -45,13 +46,15 @@ loads() {
 teach() {
 	guest 'disk_of() { for d in /sys/block/nvme*n1; do case $(readlink -f $d) in */$1/*) echo /dev/${d##*/}; return 0;; esac; done; return 1; };' \
 		'kernel_disk() { n=0; until disk=$(disk_of $1) && [ -b $disk ]; do sleep 0.1; n=$((n + 1)); [ $n -lt 100 ] || return 1; done; echo $disk; };' \
-		'sum() { md5sum | cut -d" " -f1; }'
+		'sum() { md5sum | cut -d" " -f1; }; forget() { sync; echo 3 >/proc/sys/vm/drop_caches; }; mkdir -p /mnt'
 }
 
-# Random numbers, so that no two blocks are the same.
+# Random numbers, so that no two blocks are the same, and in them a filesystem with a file.
 kernel_writes() {
-	guest 'kernel_disk '"$slot"' && dd if=/dev/urandom of=$disk bs=1M count='"$half"' 2>/dev/null && sync &&' \
-		'echo 3 >/proc/sys/vm/drop_caches && dd if=$disk bs=1M count='"$half"' 2>/dev/null | sum >/tmp/first && cat /tmp/first'
+	guest 'kernel_disk '"$slot"' && dd if=/dev/urandom of=$disk bs=1M count='"$half"' 2>/dev/null && forget' || return
+	guest 'mke2fs $disk '"$((half / 2 * 1024))"' >/dev/null && mount -t ext4 $disk /mnt &&' \
+		'dd if=/dev/urandom of=/mnt/file bs=1M count='"$((half / 4))"' 2>/dev/null && sum </mnt/file >/tmp/file && umount /mnt && forget &&' \
+		'dd if=$disk bs=1M count='"$half"' 2>/dev/null | sum >/tmp/first && cat /tmp/file /tmp/first'
 }
 
 refuses_kernel() {
@@ -138,7 +141,8 @@ kernel_reads() {
 }
 
 kernel_keeps() {
-	guest "dd if=\$disk bs=1M count=$half 2>/dev/null | sum >/tmp/fourth; cmp /tmp/first /tmp/fourth"
+	guest "dd if=\$disk bs=1M count=$half 2>/dev/null | sum >/tmp/fourth; cmp /tmp/first /tmp/fourth" &&
+		guest 'mount -t ext4 $disk /mnt && sum </mnt/file >/tmp/fifth && umount /mnt && cmp /tmp/file /tmp/fifth'
 }
 
 drives() {
@@ -163,7 +167,7 @@ drives() {
 	check "a signal ends it in order" ends_in_order msix
 	check "medio unbind gives it back" unbinds || return
 	check "the kernel reads what medio wrote" kernel_reads
-	check "and the rest is as it was" kernel_keeps
+	check "and mounts what was there before" kernel_keeps
 }
 
 unplugged() {
@@ -204,7 +208,7 @@ plain() {
 	check "UIO: without huge pages it is said what is missing" no_huge_pages
 	check "UIO: medio unbind gives it back" unbinds || return
 	check "UIO: the kernel reads what medio wrote" kernel_reads
-	check "UIO: and the rest is as it was" kernel_keeps
+	check "UIO: and mounts what was there before" kernel_keeps
 }
 
 refuses_vfio() {

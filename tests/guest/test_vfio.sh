@@ -77,6 +77,9 @@ drives() {
 	check "MSI: an interrupt a factorial" tells '^12 factorials, 12 interrupts' vfio:0000:00:04.0 msi 12
 	check "INTx, unmasked after each" tells '^12 factorials, 12 interrupts' vfio:0000:00:04.0 intx 12
 	check "and again, without interrupts" tells '^12 factorials, 0' vfio:00:04.0 polled 12
+	check "medio irq shows what it has" guest medio irq vfio:0000:00:04.0 && holds '^msi +1 '
+	check "and that one arrives" guest 'medio irq vfio:0000:00:04.0 --index msi --watch --trigger msi:0 --count 1 --time 30s' &&
+		holds 'msi 0  1 event'
 	check "DMA both ways, checksums equal" tells 'checksum ([0-9a-f]*) \1, 4 interrupts' vfio:0000:00:04.0 dma
 	check "limits of the IOMMU are told" tells '^4 MiB at 0x' vfio:0000:00:04.0 limits
 	check "where interrupts go nothing is mapped" holds "window: Invalid argument .*0xfee00000 to 0xfeefffff"
@@ -112,6 +115,8 @@ uio() {
 	check "edu is bound to uio_pci_generic" guest bind 00:04.0 uio_pci_generic || return
 	check "UIO: registers answer, by calls and mapped" tells 'mapped: edcba987' uio:0000:00:04.0 identify
 	check "UIO: INTx, unmasked after each" tells '^12 factorials, 12 interrupts' uio:0000:00:04.0 intx 12
+	check "UIO: medio irq shows the one" guest medio irq uio:0000:00:04.0 && holds '^intx +1 +masked by each event' &&
+		check "and no other" holds '^msi +0'
 	check "UIO: there is no MSI" refused 'the card has 0' uio:0000:00:04.0 msi 1
 	check "UIO: no DMA through a translating IOMMU" tells 'IOMMU that translates .*use vfio:0000:00:04.0' \
 		uio:0000:00:04.0 nodma

@@ -175,7 +175,7 @@ iommufd() {
 	teach
 	guest "medio bind $one && medio bind $two"
 	check "iommufd: the second echoes" echoes "iommufd:$two" || return
-	check "iommufd: 8 MiB come back" exchanges "iommufd:$one" 8M 5500
+	check "iommufd: 64 MiB come back" exchanges "iommufd:$one" 64M 44740
 	check "iommufd: a signal ends the echo" end_echo
 	check "the guest with iommufd ends cleanly" guest_off
 }
@@ -189,7 +189,7 @@ uio() {
 	check "the first is bound to uio_pci_generic" binds "$one" --driver uio_pci_generic
 	check "the second, too" binds "$two" --driver uio_pci_generic
 	check "UIO: the second echoes" echoes "uio:$two" || return
-	check "UIO: 8 MiB come back, by INTx" exchanges "uio:$one" 8M 5500
+	check "UIO: 64 MiB come back, by INTx" exchanges "uio:$one" 64M 44740
 	check "UIO: a signal ends the echo" end_echo
 	check "the guest without IOMMU ends cleanly" guest_off
 }
