@@ -70,7 +70,7 @@ teach() {
 # Random numbers, so that no two blocks are the same, and in them a filesystem with a file.
 kernel_writes() {
 	guest 'kernel_disk '"$slot"' && dd if=/dev/urandom of=$disk bs=1M count='"$size"' 2>/dev/null && forget' || return
-	guest 'mke2fs $disk '"$((size / 2 * 1024))"' >/dev/null && mount -t ext4 $disk /mnt &&' \
+	guest 'mke2fs $disk '"$((size * 512))"' >/dev/null && mount -t ext4 $disk /mnt &&' \
 		'dd if=/dev/urandom of=/mnt/file bs=1M count='"$((size / 4))"' 2>/dev/null && sum </mnt/file >/tmp/file && umount /mnt && forget &&' \
 		'dd if=$disk bs=1M count='"$size"' 2>/dev/null | sum >/tmp/first && cat /tmp/file /tmp/first'
 }
