@@ -2,6 +2,7 @@
 /* Eventfds of the vfio-user backend: doorbells, which the server gives, and interrupts, which we do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -155,6 +156,24 @@ static int send_irqs(struct medio_card *card, struct medio_vu_irq_set *set, cons
 	return medio_vu_client_call(medio_vu_client_of(card), &call, NULL);
 }
 
+/* A later message of some that open vectors has failed: what the earlier ones did is taken back, or the
+ * server takes this kind of interrupts for the one in use. The words stay those of the failure. */
+static int take_back(struct medio_card *card, unsigned index, int ret)
+{
+	struct medio_vu_irq_set none = {
+		.argsz = sizeof(none),
+		.flags = MEDIO_CARD_IRQ_NONE | MEDIO_CARD_IRQ_TRIGGER,
+		.index = index,
+	};
+	char words[sizeof(card->words)];
+
+	if (medio_vu_client_dead(medio_vu_client_of(card)))
+		return ret;
+	snprintf(words, sizeof(words), "%s", card->backend->words(card));
+	send_irqs(card, &none, NULL);
+	return medio_card_say(card, -ret, "%s", words);
+}
+
 /*
  * "VFIO_USER_DEVICE_SET_IRQS": eventfds travel beside the message and an absent one cannot, so a
  * message names a run of vectors that all get one, or all lose theirs (no fds at all). A run is
@@ -189,6 +208,8 @@ int medio_vu_backend_irq_set(struct medio_card *card, unsigned index, uint32_t f
 				break;
 		set.start = start + i;
 		int ret = send_irqs(card, &set, some ? fds + i : NULL);
+		if (ret && i && !start && !card->irqs[index].fds)
+			return take_back(card, index, ret);
 		if (ret)
 			return ret;
 	}

@@ -798,6 +798,30 @@ static void eventfds_are_sent_in_runs_the_server_can_take(void **state)
 	script_close(&s);
 }
 
+/* The server has taken two of four: it keeps none, or it would say that MSI-X is in use for ever. */
+static void vectors_that_cannot_all_be_opened_are_given_back(void **state)
+{
+	struct medio_vu_irq_set set;
+	struct script s;
+
+	script_open(&s);
+	know_irq(&s, MEDIO_CARD_MSIX, 4);
+	answer(&s, MEDIO_VU_SET_IRQS, NULL, 0);
+	refuse(&s, MEDIO_VU_SET_IRQS, ENOSPC);
+	refuse(&s, MEDIO_VU_SET_IRQS, EINVAL);
+	assert_int_equal(medio_card_irq_open(s.card, MEDIO_CARD_MSIX, 4), -ENOSPC);
+	assert_non_null(strstr(medio_card_last_error(s.card), "No space"));
+	close(sent(&s, MEDIO_VU_SET_IRQS, &set, sizeof(set)));
+	close(sent(&s, MEDIO_VU_SET_IRQS, &set, sizeof(set)));
+	assert_int_equal(sent(&s, MEDIO_VU_SET_IRQS, &set, sizeof(set)), -1);
+	assert_int_equal(set.flags, MEDIO_VU_IRQ_DATA_NONE | MEDIO_VU_IRQ_ACTION_TRIGGER);
+	assert_int_equal(set.index, MEDIO_CARD_MSIX);
+	assert_int_equal(set.start, 0);
+	assert_int_equal(set.count, 0);
+	assert_int_equal(medio_card_irq_fd(s.card, MEDIO_CARD_MSIX, 0), -ENOENT);
+	script_close(&s);
+}
+
 /* ---- The rest ---------------------------------------------------------------------------------- */
 
 static void doorbells_get_fds_of_their_own(void **state)
@@ -913,6 +937,7 @@ int main(void)
 		cmocka_unit_test(waiting_for_an_interrupt_answers_dma_and_sees_the_end),
 		cmocka_unit_test(waiting_answers_what_came_behind_an_earlier_reply),
 		cmocka_unit_test(eventfds_are_sent_in_runs_the_server_can_take),
+		cmocka_unit_test(vectors_that_cannot_all_be_opened_are_given_back),
 		cmocka_unit_test(doorbells_get_fds_of_their_own),
 		cmocka_unit_test(features_and_migration_carry_their_data),
 	};
