@@ -37,9 +37,10 @@
  *   -EMFILE     what the other side gave could not be taken: this program has too many files open; the
  *               card is then dead
  *   -ENOTCONN   the card is dead since an earlier call
- * or the errno the other side answered with (for its EINTR, EIO). medio_card_last_error() has the words. A dead card can
- * be closed, or made live again by medio_card_reconnect(); what is taken back on it (DMA mappings,
- * interrupts) is taken back without the other side, which has forgotten it with the connection.
+ * or the errno the other side answered with (for its EINTR, EIO). medio_card_last_error() has the
+ * words. A dead card can be closed, or made live again by medio_card_reconnect(); what is taken back
+ * on it (DMA mappings, interrupts) is taken back without the other side, which has forgotten it with
+ * the connection.
  */
 #ifndef MEDIO_DRIVER_H
 #define MEDIO_DRIVER_H
