@@ -10,10 +10,11 @@
 
 #include "util/cleanup.h"
 
-#define PAGE	  UINT64_C(4096)
-#define PRESENT	  (UINT64_C(1) << 63)
-#define PFN_MASK  ((UINT64_C(1) << 55) - 1)
-#define FLAG_HUGE (UINT64_C(1) << 17) /* in /proc/kpageflags: part of a huge page */
+#define PAGE	    UINT64_C(4096)
+#define PRESENT	    (UINT64_C(1) << 63)
+#define PFN_MASK    ((UINT64_C(1) << 55) - 1)
+#define FLAG_HUGE   (UINT64_C(1) << 17) /* in /proc/kpageflags: part of a huge page */
+#define HUGE_FRAMES 512			/* of 2 MiB, the smallest */
 
 static int read_entry(
 	const struct medio_card *card, const char *path, uint64_t index, uint64_t *out)
@@ -66,15 +67,16 @@ int medio_physical_place(struct medio_card *card, const void *ptr, uint64_t size
 			(uintptr_t)ptr % PAGE ? "not at a page's begin" : strerror(errno));
 	for (uint64_t offset = 0; !ret && offset < size; offset += PAGE) {
 		ret = find_frame(card, at + offset, &frame);
-		if (!ret && !offset) {
+		if (!ret && !offset)
 			first = frame;
-			ret = check_huge(card, frame);
-		}
 		if (!ret && frame != first + offset / PAGE)
 			ret = medio_card_say(card, ENOTSUP,
 				"DMA without an IOMMU: 0x%llx bytes are not in one piece of physical memory; at "
 				"most a huge page of 2 MiB is",
 				(unsigned long long)size);
+		/* Behind a huge page something else may lie. */
+		if (!ret && (!offset || frame % HUGE_FRAMES == 0))
+			ret = check_huge(card, frame);
 	}
 	if (!ret)
 		*iova = first * PAGE;

@@ -287,6 +287,16 @@ static void dma_says_why_there_is_none(void **state)
 	machine_number(pagemap, page + 1, present | 0x1235);
 	assert_int_equal(medio_card_dma_map(card, 0x1234000, 8192, RW, memory), 0);
 	assert_int_equal(medio_card_dma_unmap(card, 0x1234000, 8192), 0);
+	/* By chance in one piece: the second page is none of a huge one, and could move. */
+	machine_number(pagemap, page, present | 0x13ff);
+	machine_number(pagemap, page + 1, present | 0x1400);
+	machine_number(kpageflags, 0x1400, 0);
+	machine_number(kpageflags, 0x13ff, 1 << 17);
+	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), -ENOTSUP);
+	assert_non_null(strstr(medio_card_last_error(card), "huge pages"));
+	machine_number(kpageflags, 0x1400, 1 << 17);
+	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), 0);
+	assert_int_equal(medio_card_dma_unmap(card, iova, 8192), 0);
 	assert_int_equal(medio_card_dma_map(card, 0x5000, 8192, RW, memory), -ENOTSUP);
 	assert_int_equal(medio_card_dma_mask(card, 24), 0);
 	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), -EINVAL);
