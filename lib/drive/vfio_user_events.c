@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "drive/calls.h"
 #include "drive/vfio_user_backend.h"
 #include "util/cleanup.h"
 
@@ -38,6 +39,21 @@ static int ask_io_fds(struct medio_vu_client *client, unsigned region, uint32_t 
 	return 0;
 }
 
+/*
+ * A driver writes to it without asking anybody: to a pipe that would be SIGPIPE, to a full counter in
+ * blocking mode a wait for ever. Where nothing tells what a file is (no /proc), the server is believed.
+ */
+static bool is_bell(int fd)
+{
+	char name[64];
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return false;
+	medio_calls_fd(fd, name, sizeof(name));
+	return !strcmp(name, "eventfd") || !strncmp(name, "fd ", 3);
+}
+
 /* One doorbell out of the reply; entries may share a file descriptor, so each gets its own. */
 static int get_doorbell(struct medio_vu_client *client, const struct medio_vu_message *reply,
 	unsigned i, struct medio_card_doorbell *out)
@@ -49,6 +65,8 @@ static int get_doorbell(struct medio_vu_client *client, const struct medio_vu_me
 	if (entry.fd_index >= reply->nfds)
 		return medio_vu_client_fault(
 			client, "IO_FDS: fd %u of %u", entry.fd_index, reply->nfds);
+	if (!is_bell(reply->fds[entry.fd_index]))
+		return medio_vu_client_fault(client, "IO_FDS: fd %u is no eventfd", entry.fd_index);
 	int fd = fcntl(reply->fds[entry.fd_index], F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;

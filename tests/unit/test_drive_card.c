@@ -854,7 +854,29 @@ static void doorbells_get_fds_of_their_own(void **state)
 	assert_int_equal(medio_card_doorbells(s.card, 0, NULL, 0), 2);
 	script_close(&s);
 
-	/* Hostile: an fd that did not come; more entries than bytes. */
+	/* Hostile: no eventfd; one that would make its writer wait; an fd that did not come; more entries
+	 * than bytes. */
+	int pipes[2];
+	assert_int_equal(pipe(pipes), 0);
+	script_open(&s);
+	know_region(&s, 4096);
+	answer_fds(&s, MEDIO_VU_GET_REGION_IO_FDS, &reply, sizeof(reply), &pipes[1], 1);
+	assert_int_equal(medio_card_doorbells(s.card, 0, bells, 2), -EPROTO);
+	script_close(&s);
+	close(pipes[0]);
+	close(pipes[1]);
+	int full = eventfd(0, 0);
+	one = UINT64_MAX - 1;
+	assert_int_equal(write(full, &one, sizeof(one)), sizeof(one));
+	script_open(&s);
+	know_region(&s, 4096);
+	answer_fds(&s, MEDIO_VU_GET_REGION_IO_FDS, &reply, sizeof(reply), &full, 1);
+	assert_int_equal(medio_card_doorbells(s.card, 0, bells, 2), 2);
+	one = 1;
+	assert_int_equal(write(bells[0].fd, &one, sizeof(one)), -1);
+	assert_int_equal(errno, EAGAIN);
+	script_close(&s);
+	close(full);
 	script_open(&s);
 	know_region(&s, 4096);
 	reply.entries[1].fd_index = 1;
