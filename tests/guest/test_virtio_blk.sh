@@ -94,14 +94,21 @@ reads_same() {
 	guest "medio io $uri --read 0 --count ${size}M 2>/tmp/said | sum >/tmp/second; cat /tmp/said /tmp/second; cmp /tmp/first /tmp/second"
 }
 
+# A fast disk answers before anybody sleeps, so a copy may need no interrupt. Of thousands of commands, one at a time,
+# some do.
 interrupted() {
-	guest cat /tmp/said && holds '[, ][1-9][0-9]* interrupts'
+	guest "n=0; until medio io $uri --irq $1 --bench read --qd 1 --time 1s --json >/tmp/said && grep '\"interrupts\":[1-9]' /tmp/said; do" \
+		'n=$((n + 1)); [ $n -lt 10 ] || break; done; cat /tmp/said' && holds '"interrupts":[1-9]'
 }
 
-# reads_some IRQ COUNT: 5 MiB with so many interrupts, a pattern.
-reads_some() {
+# reads_by IRQ: 5 MiB, which are the same.
+reads_by() {
 	guest "medio io $uri --irq $1 --read 0 --count 5M 2>/tmp/said | sum >/tmp/some; cat /tmp/said;" \
-		"grep -E ' $2 interrupts' /tmp/said && [ \$(medio io $uri --read 0 --count 5M 2>/dev/null | sum) = \$(cat /tmp/some) ]"
+		"[ \$(medio io $uri --read 0 --count 5M 2>/dev/null | sum) = \$(cat /tmp/some) ]"
+}
+
+without_any() {
+	reads_by none && guest cat /tmp/said && holds ', 0 interrupts'
 }
 
 writes() {
@@ -123,24 +130,23 @@ kernel_keeps() {
 		guest 'mount -t ext4 $disk /mnt && sum </mnt/file >/tmp/fifth && umount /mnt && cmp /tmp/file /tmp/fifth'
 }
 
-# drives SCHEME SLOT RING SERIAL SIZE IRQ: all there is to a disk, MiB of it both ways.
+# drives SCHEME SLOT RING SERIAL SIZE IRQ…: all there is to a disk, MiB of it both ways, interrupts of kinds, the best first.
 drives() {
-	local scheme=$1 slot=$2 ring=$3 serial=$4 size=$5 irq=$6 driver=vfio-pci uri=$1:$2
+	local scheme=$1 slot=$2 ring=$3 serial=$4 size=$5 kinds=("${@:6}") driver=vfio-pci uri=$1:$2 kind
 	local name="$1, $3"
 
 	[ "$scheme" != uio ] || driver=uio_pci_generic
 	check "$name: the kernel's driver writes $size MiB" kernel_writes || return
 	check "$name: while it has the disk, medio io has not" refuses_kernel
 	check "$name: medio bind gives it to $driver" binds || return
-	check "$name: medio io shows the disk" shows "$serial" "$ring" "$irq"
+	check "$name: medio io shows the disk" shows "$serial" "$ring" "${kinds[0]}"
 	check "$name: and reads what the kernel wrote" reads_same
-	check "$name: by interrupts" interrupted
 	check "$name: it writes $size MiB" writes
-	check "$name: also by interrupts" interrupted
-	check "$name: INTx" reads_some intx '[1-9][0-9]*'
-	check "$name: and none" reads_some none 0
-	check "$name: one command at a time" guest \
-		"medio io $uri --bench read --qd 1 --time 1s --json | tee /tmp/said; grep '\"iops\":[1-9]' /tmp/said"
+	for kind in "${kinds[@]}"; do
+		check "$name: reads by $kind" reads_by "$kind"
+		check "$name: and has interrupts" interrupted "$kind"
+	done
+	check "$name: reads without any" without_any
 	check "$name: 32 under way" guest \
 		"medio io $uri --bench randread --qd 32 --time 1s --json | tee /tmp/said; grep '\"iops\":[1-9]' /tmp/said"
 	check "$name: medio unbind gives it back" unbinds || return
@@ -179,8 +185,8 @@ with_vfio() {
 	check "a guest with an IOMMU boots" boots intel_iommu=on -device intel-iommu,intremap=on || return
 	check "VFIO is loaded" loads /modules "${stock[@]}" || return
 	teach
-	drives vfio "$split" split medio-1 "$half" msix
-	drives vfio "$packed" packed medio-2 16 msix
+	drives vfio "$split" split medio-1 "$half" msix intx
+	drives vfio "$packed" packed medio-2 16 msix intx
 	refusals
 	unplugs
 	check "the guest ends cleanly" guest_off
@@ -191,8 +197,8 @@ with_iommufd() {
 	check "iommufd is loaded" loads /modules virtio_blk "${files[@]}" &&
 		loads /newer/modules "${newer[@]}" || return
 	teach
-	drives iommufd "$split" split medio-1 "$half" msix
-	drives iommufd "$packed" packed medio-2 16 msix
+	drives iommufd "$split" split medio-1 "$half" msix intx
+	drives iommufd "$packed" packed medio-2 16 msix intx
 	check "the guest ends cleanly" guest_off
 }
 
