@@ -540,8 +540,8 @@ static int local_fault(struct medio_card *card, bool take, struct medio_card_fau
 		[MEDIO_FAULT_NOT_MAPPED] = "not mapped",
 		[MEDIO_FAULT_PERMISSION] = "mapped, but not for that",
 		[MEDIO_FAULT_REMOTE] =
-			"memory of the program's own, which this device cannot reach; "
-			"that of medio_card_dma_alloc() it can",
+			("memory of the program's own, which this device cannot reach; "
+			 "that of medio_card_dma_alloc() it can"),
 		[MEDIO_FAULT_GONE] = "the memory's file was truncated",
 		[MEDIO_FAULT_BUS_MASTER] = "bus mastering is off in the command register",
 	};
