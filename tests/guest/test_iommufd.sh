@@ -7,21 +7,18 @@
 # those that the bed has built.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
+. "$here/edu.sh"
 . "$here/host_program.sh"
 
 medio=$1 bed=$2
-try=$(dirname "$1")/../tests/guest/edu_try
 modules=(irqbypass iommufd vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic
 	nvme-keyring nvme-auth nvme-core nvme crc32c_generic crc16 mbcache jbd2 ext4)
 edu=0000:00:04.0 disk=0000:00:05.0
 size=64 # MiB of the disk
-[ -x "$try" ] || {
-	echo "test_iommufd.sh: there is no program $try" >&2
-	exit 1
-}
+edu_program "$medio"
 
 fill() {
-	add_program "$1" "$medio" && add_program "$1" "$try" &&
+	add_program "$1" "$medio" && add_program "$1" "$edu_try" &&
 		add_modules "$1" "$bed/modules-iommufd" "${modules[@]}"
 }
 
@@ -42,29 +39,6 @@ boots() {
 
 loads() {
 	guest "for m in ${modules[*]}; do insmod /modules/\$m.ko || exit 1; done; [ -c /dev/iommu ]"
-}
-
-# try URI PART...: in the guest.
-try() {
-	guest edu_try "$@"
-	local status=$?
-	printf '%s' "$answer" | sed 's/^/# /'
-	return "$status"
-}
-
-# refused WORDS URI PART...: it fails, and says so.
-refused() {
-	local words=$1
-
-	shift
-	! try "$@" && holds "$words"
-}
-
-tells() {
-	local words=$1
-
-	shift
-	try "$@" && holds "$words"
 }
 
 # The same over each: by the device's own file, and by its group.

@@ -7,20 +7,15 @@
 # that the bed has built.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
+. "$here/edu.sh"
 . "$here/host_program.sh"
 . "$here/sample_card.sh"
 
 medio=$1 bed=$2
-programs=$(dirname "$1")/../tests/guest
 modules=(irqbypass iommufd vfio vfio_iommu_type1 vfio-pci-core vfio-pci mdev mtty)
 edu=0000:00:04.0
 uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fa1001
-for program in edu_try uart_try; do
-	[ -x "$programs/$program" ] || {
-		echo "test_no_iommu.sh: there is no program $programs/$program" >&2
-		exit 1
-	}
-done
+edu_program "$medio"
 
 # What the kernel's sample is known to do wrong, as uart_try calls it.
 faults=(
@@ -43,8 +38,8 @@ faults=(
 )
 
 fill() {
-	add_program "$1" "$medio" && add_program "$1" "$programs/edu_try" &&
-		add_program "$1" "$programs/uart_try" && add_modules "$1" "$bed/modules-iommufd" "${modules[@]}"
+	add_program "$1" "$medio" && add_program "$1" "$edu_try" &&
+		add_program "$1" "${edu_try%edu_try}uart_try" && add_modules "$1" "$bed/modules-iommufd" "${modules[@]}"
 }
 
 needs_iommufd "$bed"
@@ -126,29 +121,6 @@ mediated() {
 }
 
 # ---- No-IOMMU groups -------------------------------------------------------------------------------
-
-# try URI PART...: in the guest.
-try() {
-	guest edu_try "$@"
-	local status=$?
-	printf '%s' "$answer" | sed 's/^/# /'
-	return "$status"
-}
-
-# refused WORDS URI PART...: it fails, and says so.
-refused() {
-	local words=$1
-
-	shift
-	! try "$@" && holds "$words"
-}
-
-tells() {
-	local words=$1
-
-	shift
-	try "$@" && holds "$words"
-}
 
 unsafe() {
 	guest "medio unbind $edu; echo $1 >/sys/module/vfio/parameters/enable_unsafe_noiommu_mode && medio bind $edu"

@@ -5,19 +5,15 @@
 # IOMMU, and the guide's transcripts are what happens. MEDIO is the program, beside which the build's tests stand; BED is what script/guest-bed printed.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
+. "$here/edu.sh"
 . "$here/host_program.sh"
 
-medio=$1
-try=$(dirname "$medio")/../tests/guest/edu_try
-bed=$2
+medio=$1 bed=$2
 modules=(irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic)
-[ -x "$try" ] || {
-	echo "test_vfio.sh: there is no program $try" >&2
-	exit 1
-}
+edu_program "$medio"
 
 fill() {
-	add_program "$1" "$try" && add_program "$1" "$medio" && add_modules "$1" "$bed" "${modules[@]}"
+	add_program "$1" "$edu_try" && add_program "$1" "$medio" && add_modules "$1" "$bed" "${modules[@]}"
 }
 
 guest_prepare "$bed" fill
@@ -44,29 +40,6 @@ teach() {
 
 loads() {
 	guest "for m in ${modules[*]}; do insmod /modules/\$m.ko || exit 1; done; ls /dev/vfio"
-}
-
-# try URI PART...: in the guest.
-try() {
-	guest edu_try "$@"
-	local status=$?
-	printf '%s' "$answer" | sed 's/^/# /'
-	return "$status"
-}
-
-# refused WORDS URI PART...: it fails, and says so.
-refused() {
-	local words=$1
-
-	shift
-	! try "$@" && holds "$words"
-}
-
-tells() {
-	local words=$1
-
-	shift
-	try "$@" && holds "$words"
 }
 
 drives() {
