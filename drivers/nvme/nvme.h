@@ -59,6 +59,7 @@ struct nvme_info {
  *   -ETIMEDOUT it does not get ready in the time it named, or leaves a command unanswered
  *   -EPROTO    it says what cannot be
  *   -EIO       it refused a command, or met a fatal error
+ *   -EINTR     a signal came while it had not answered
  *   or the card's errno, -ENOMEM
  */
 int nvme_open(struct medio_card *card, const struct nvme_options *opts, struct nvme **out,

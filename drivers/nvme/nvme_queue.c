@@ -210,7 +210,13 @@ int nvme_admin(struct nvme *nvme, struct nvme_command *command, const char *what
 	nvme_queue_put(&nvme->admin, (unsigned)slot, command, NULL);
 	do
 		ret = nvme_queue_wait(nvme, &nvme->admin, -1, &done, 1);
-	while (!ret || ret == -EINTR);
+	while (!ret || (ret == -EINTR && nvme->has_sq));
+	/* While it is opened, who sends a signal wants to wait no longer; the end of a controller is always
+	 * an orderly one. */
+	if (ret == -EINTR) {
+		nvme->broken = ret;
+		return nvme_fail(nvme, ret, "%s: a signal came before the answer", what);
+	}
 	if (ret < 0)
 		return ret;
 	if (result)

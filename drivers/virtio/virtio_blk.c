@@ -282,7 +282,9 @@ static int get_serial(struct virtio_blk *blk)
 		return ret;
 	do
 		ret = virtio_blk_poll(blk, -1, &done, 1);
-	while (!ret || ret == -EINTR);
+	while (!ret);
+	if (ret == -EINTR)
+		return virtio_fail(blk->v, ret, "serial number: a signal came before the answer");
 	if (ret < 0)
 		return ret;
 	memcpy(blk->info.serial, blk->shared->id, done.ret ? 0 : ID_BYTES);

@@ -37,7 +37,8 @@ struct virtio_blk_done {
 	uint8_t status; /* what the device said (5.2.6) */
 };
 
-/* Errors of virtio_open(), virtio_accept() and virtio_queue(); -EPROTO: its configuration cannot be. */
+/* Errors of virtio_open(), virtio_accept() and virtio_queue(); -EPROTO: its configuration cannot be;
+ * -EINTR: a signal came while it had not answered. */
 int virtio_blk_open(struct medio_card *card, const struct virtio_options *opts,
 	struct virtio_blk **out, char *words, size_t size);
 void virtio_blk_close(struct virtio_blk *blk);

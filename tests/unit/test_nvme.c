@@ -4,6 +4,7 @@
  * real, and the controller lies, forgets and vanishes as it is told.
  */
 #include "test_nvme_model.h"
+#include "test_tick.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -333,6 +334,14 @@ static void silence_ends(void **state)
 	breaks(*state, -ETIMEDOUT, "1 commands have been without an answer for 10 ms");
 }
 
+static void a_signal_ends_the_opening_of_a_silent_one(void **state)
+{
+	lies(*state, (struct quirks){ .mute = true });
+	tick(1);
+	refused(*state, NULL, -EINTR, "a signal came");
+	tick(0);
+}
+
 static void never_gets_ready(void **state)
 {
 	lies(*state, (struct quirks){ .never_ready = true });
@@ -484,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(identifies),
+		TEST(a_signal_ends_the_opening_of_a_silent_one),
 		TEST(copies_through_prps),
 		TEST(queues_wrap),
 		TEST(completes_out_of_order),

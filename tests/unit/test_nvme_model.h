@@ -11,6 +11,7 @@
 
 /* What it does wrong, or what it is. Set before the driver comes. */
 extern struct quirks {
+	bool mute; /* commands of the admin queue are not done */
 	bool never_ready, fatal, backwards, silent, gone, twice;
 	bool later;			      /* I/O commands are not done at once */
 	unsigned gone_after;		      /* I/O commands */

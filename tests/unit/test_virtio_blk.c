@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../../drivers/disk.h"
+#include "test_tick.h"
 #include "test_virtio_blk_bed.h"
 
 #define F_SIZE_MAX (UINT64_C(1) << 1)
@@ -249,6 +250,20 @@ static void errors_have_names(void **state)
 	status_of(*state, 9, -EPROTO, "a status that cannot be (status 9)");
 }
 
+static void a_signal_ends_the_opening_of_a_silent_one(void **state)
+{
+	struct bed *bed = *state;
+
+	virtio_quirks.silent = true;
+	plug(bed, NULL);
+	tick(1);
+	assert_int_equal(
+		virtio_blk_open(bed->card, NULL, &bed->blk, bed->words, sizeof(bed->words)),
+		-EINTR);
+	tick(0);
+	says(bed->words, "a signal came");
+}
+
 static void status_not_written(void **state)
 {
 	struct bed *bed = *state;
@@ -400,6 +415,7 @@ int main(void)
 		TEST(completes_out_of_order),
 		TEST(flushes),
 		TEST(errors_have_names),
+		TEST(a_signal_ends_the_opening_of_a_silent_one),
 		TEST(status_not_written),
 		TEST(refuses_bad_commands),
 		TEST(refuses_nonsense),
