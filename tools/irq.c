@@ -196,10 +196,14 @@ static int choose(struct watch *watch)
 			"%s: the card has no %s; 'medio irq %s' lists what it has", watch->device,
 			names[watch->index], watch->device);
 	watch->vectors = watch->opts->vectors ? (uint32_t)watch->opts->vectors : watch->irq.count;
-	if (watch->vectors > watch->irq.count || watch->vector >= watch->vectors)
+	if (watch->vectors > watch->irq.count)
+		return medio_command_fail(watch->cmd, "%s: %s has %u vector%s, not %u",
+			watch->device, names[watch->index], watch->irq.count,
+			watch->irq.count == 1 ? "" : "s", watch->vectors);
+	if (watch->vector >= watch->vectors)
 		return medio_command_fail(watch->cmd,
-			"%s: %s has %u vectors, from 0; %u are opened", watch->device,
-			names[watch->index], watch->irq.count, watch->vectors);
+			"%s: %s vector %u is not opened; the last is %u", watch->device,
+			names[watch->index], watch->vector, watch->vectors - 1);
 	return 0;
 }
 

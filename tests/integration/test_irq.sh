@@ -79,8 +79,8 @@ check "fewer than wanted are a failure" fails 1 '0 of 1 events of msi came withi
 check "missing bus mastering is told" holds 'bus mastering is off.*--master'
 check "a kind that is not there" fails 1 "has no msix; 'medio irq local:edu' lists" edu --watch --index msix
 check "a kind that cannot be" fails 2 'there are intx, msi, msix, err and req' edu --watch --index msy
-check "too many vectors" fails 1 'msi has 1 vectors' edu --watch --vectors 2
-check "a vector that is not there" fails 1 'msi has 1 vectors' edu --trigger msi:1
+check "too many vectors" fails 1 'msi has 1 vector, not 2' edu --watch --vectors 2
+check "a vector that is not there" fails 1 'msi vector 1 is not opened; the last is 0' edu --trigger msi:1
 check "no vector" fails 2 'a kind and a vector, as in msix:0' edu --trigger msi
 check "a vector of another kind" fails 2 'is none of --index intx' edu --trigger msi:0 --index intx
 check "options without their command" fails 2 'go with --watch' edu --count 3
