@@ -163,10 +163,10 @@ struct medio_card_area {
 };
 
 struct medio_card_region {
-	uint64_t size; /* bytes; 0: the card has no such region */
-	bool readable, writable, mappable;
+	uint64_t size;			     /* bytes; 0: the card has no such region */
 	const struct medio_card_area *areas; /* num_areas mappable parts, owned by the card */
 	unsigned num_areas;
+	bool readable, writable, mappable;
 };
 
 struct medio_card_irq {
