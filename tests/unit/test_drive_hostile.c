@@ -312,9 +312,15 @@ static void test_files_that_this_program_cannot_have(void **state)
 {
 	struct bed *bed = *state;
 	int fds[2] = { bed->server, bed->server }, lowest = dup(0);
+	const char *preloaded = getenv("LD_PRELOAD");
 	struct rlimit before, none;
 
 	close(lowest);
+	if (preloaded && strstr(preloaded, "vgpreload")) {
+		print_message(
+			"# valgrind keeps this limit itself, so that the kernel does not: not tried\n");
+		return;
+	}
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = (rlim_t)lowest;
