@@ -13,6 +13,7 @@
 
 #include "../../devices/edu/edu.h"
 #include "../../drivers/edu/edu.h"
+#include "test_bytes.h"
 #include "test_card_bed.h"
 
 #define RW     (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
@@ -94,24 +95,6 @@ static void finish(struct bed *bed)
 static uint64_t errors(struct bed *bed)
 {
 	return card_bed_stats(&bed->bed).errors;
-}
-
-/* FNV-1a. */
-static uint64_t checksum(const uint8_t *at, size_t size)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	while (size--)
-		sum = (sum ^ *at++) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
-static void scramble(uint8_t *at, size_t size, uint32_t seed)
-{
-	while (size--) {
-		seed = seed * 1664525 + 1013904223;
-		*at++ = (uint8_t)(seed >> 24);
-	}
 }
 
 /* ---- What the driver asks of it ---------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include "../../drivers/nvme/nvme.h"
 #include "../../drivers/nvme/nvme_spec.h"
+#include "test_bytes.h"
 #include "test_card_bed.h"
 
 #define RW     (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
@@ -122,24 +123,6 @@ static struct nvme_done one(
 	assert_int_equal(nvme_poll(bed->nvme, 5000, &done, 1), 1);
 	assert_ptr_equal(done.tag, bed);
 	return done;
-}
-
-/* FNV-1a. */
-static uint64_t checksum(const uint8_t *at, size_t size)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	while (size--)
-		sum = (sum ^ *at++) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
-static void scramble(uint8_t *at, size_t size, uint32_t seed)
-{
-	while (size--) {
-		seed = seed * 1664525 + 1013904223;
-		*at++ = (uint8_t)(seed >> 24);
-	}
 }
 
 /* ---- Tests ------------------------------------------------------------------------------------- */

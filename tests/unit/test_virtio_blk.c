@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "../../drivers/disk.h"
+#include "test_bytes.h"
 #include "test_tick.h"
 #include "test_virtio_blk_bed.h"
 
@@ -11,24 +12,6 @@
 #define F_RO	   (UINT64_C(1) << 5)
 #define F_BLK_SIZE (UINT64_C(1) << 6)
 #define F_FLUSH	   (UINT64_C(1) << 9)
-
-/* FNV-1a. */
-static uint64_t checksum(const uint8_t *at, size_t size)
-{
-	uint64_t sum = UINT64_C(0xcbf29ce484222325);
-
-	while (size--)
-		sum = (sum ^ *at++) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
-static void scramble(uint8_t *at, size_t size, uint32_t seed)
-{
-	while (size--) {
-		seed = seed * 1664525 + 1013904223;
-		*at++ = (uint8_t)(seed >> 24);
-	}
-}
 
 static void identifies(void **state)
 {
