@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef MEDIO_FILTER_READONLY_H
+#define MEDIO_FILTER_READONLY_H
+
+#include <medio/filter.h>
+
+extern const struct medio_filter medio_filter_readonly;
+
+#endif
