@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "compat/tracee.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "compat/compat.h"
+#include "compat/hold_cpu.h"
+#include "util/cleanup.h"
+#include "util/loop.h"
+
+#define SPINS	    64 /* looks at a thread before sleeping between them */
+#define SLEEPS	    4  /* in which a thread must be seen deep in the kernel to be left there */
+#define PAUSE_NS    200000L
+#define LOOK_NS	    1000000L  /* for one that stops late: at first so often, */
+#define LOOK_MAX_NS 20000000L /* at last so */
+/* Flags of a task in /proc/TID/stat: Linux include/linux/sched.h, PF_IO_WORKER, PF_USER_WORKER, PF_KTHREAD. */
+#define WORKER (0x10u | 0x4000u | 0x200000u)
+
+static int read_proc(pid_t tid, const char *name, char *buf, size_t size)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t got = fd < 0 ? -1 : read(fd, buf, size - 1);
+	if (got <= 0)
+		return -ESRCH;
+	buf[got] = '\0';
+	return 0;
+}
+
+static int number(const char *text, const char *key)
+{
+	const char *at = strstr(text, key);
+
+	return at ? (int)strtol(at + strlen(key), NULL, 10) : 0;
+}
+
+int medio_tracee_status(pid_t tid, struct medio_tracee_status *out)
+{
+	char text[1024];
+	int ret = read_proc(tid, "status", text, sizeof(text));
+
+	if (ret)
+		return ret;
+	/* The name comes first; line ends in it are written as \n. */
+	const char *state = strstr(text, "\nState:\t");
+	if (!state)
+		return -ESRCH;
+	*out = (struct medio_tracee_status){
+		.state = state[8],
+		.tgid = number(text, "\nTgid:\t"),
+		.ppid = number(text, "\nPPid:\t"),
+		.tracer = number(text, "\nTracerPid:\t"),
+	};
+	return 0;
+}
+
+static bool is_worker(pid_t tid)
+{
+	char text[1024];
+	unsigned flags;
+
+	if (read_proc(tid, "stat", text, sizeof(text)))
+		return false;
+	const char *at = strrchr(text, ')'); /* behind the name */
+	return at && sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %u", &flags) == 1 && flags & WORKER;
+}
+
+int medio_tracee_seize(pid_t tid)
+{
+	struct medio_tracee_status status;
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) == 0)
+		return 0;
+	if (errno != EPERM && errno != EACCES)
+		return -ESRCH;
+	int ret = medio_tracee_status(tid, &status);
+	if (ret)
+		return ret;
+	if (status.tracer == (pid_t)syscall(SYS_gettid))
+		return -EALREADY;
+	if (status.state == 'Z' || status.state == 'X')
+		return -ESRCH;
+	return is_worker(tid) ? -ENOTSUP : -EPERM;
+}
+
+void medio_tracee_interrupt(pid_t tid)
+{
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+}
+
+/* A first process of ours that has ended is left for who started it. */
+static bool is_ours_to_reap(pid_t tid)
+{
+	struct medio_tracee_status status;
+
+	return medio_tracee_status(tid, &status) || status.tgid != tid || status.ppid != getpid();
+}
+
+/* -EAGAIN: nothing yet. */
+static int look(pid_t tid, int *stop)
+{
+	siginfo_t info = { 0 };
+	int flags = WEXITED | WSTOPPED | WNOHANG | __WALL;
+
+	if (waitid(P_PID, (id_t)tid, &info, flags | WNOWAIT) < 0)
+		return errno == EINTR ? -EAGAIN : -ESRCH;
+	if (!info.si_pid)
+		return -EAGAIN;
+	bool stopped = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED;
+	if (stopped || is_ours_to_reap(tid))
+		waitid(P_PID, (id_t)tid, &info, flags);
+	if (!stopped)
+		return -ESRCH;
+	*stop = info.si_status;
+	return 0;
+}
+
+static void pause_for(long ns)
+{
+	struct timespec time = { .tv_nsec = ns };
+
+	nanosleep(&time, NULL);
+}
+
+int medio_tracee_wait(pid_t tid, bool patient, int *stop)
+{
+	struct medio_tracee_status status;
+	unsigned deep = 0;
+
+	for (unsigned i = 0;; i++) {
+		int ret = look(tid, stop);
+		if (ret != -EAGAIN)
+			return ret;
+		if (i < SPINS) {
+			sched_yield();
+			continue;
+		}
+		pause_for(PAUSE_NS);
+		/* Killed, or its tid has become that of a thread that called exec(). */
+		if (medio_tracee_status(tid, &status) || status.state == 'Z' ||
+			status.state == 'X' || status.tracer != (pid_t)syscall(SYS_gettid))
+			return look(tid, stop) ? -ESRCH : 0;
+		deep = status.state == 'D' ? deep + 1 : 0;
+		if (!patient && deep == SLEEPS)
+			return -EBUSY;
+	}
+}
+
+int medio_tracee_detach(pid_t tid)
+{
+	return ptrace(PTRACE_DETACH, tid, 0, 0) < 0 ? -ESRCH : 0;
+}
+
+int medio_tracee_release(pid_t tid)
+{
+	struct user_regs_struct regs;
+	struct iovec iov = { &regs, sizeof(regs) };
+
+	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov) == 0)
+		medio_hold_cpu_again(tid, &regs);
+	return medio_tracee_detach(tid);
+}
+
+/* ---- Those that stop late ---------------------------------------------------------------------- */
+
+struct late {
+	struct medio_list link;
+	pid_t tid;
+	uint64_t ns;
+	struct medio_timer *timer;
+};
+
+static void forget(struct late *late)
+{
+	medio_list_remove(&late->link);
+	medio_timer_free(late->timer);
+	free(late);
+}
+
+static void on_late(void *opaque)
+{
+	struct late *late = opaque;
+	struct medio_tracee_status status;
+	int stop, ret = look(late->tid, &stop);
+
+	if (!ret && medio_tracee_release(late->tid))
+		ret = -EAGAIN;
+	/* One that has ended may have to wait for the other threads before its end can be taken note of; until that is done its
+	 * process does not end for its parent. */
+	if (ret == -EAGAIN && !medio_tracee_status(late->tid, &status) &&
+		status.tracer == (pid_t)syscall(SYS_gettid)) {
+		late->ns = late->ns * 2 < LOOK_MAX_NS ? late->ns * 2 : LOOK_MAX_NS;
+		medio_timer_arm(late->timer, late->ns);
+		return;
+	}
+	forget(late);
+}
+
+void medio_tracee_release_later(struct medio_compat *compat, pid_t tid)
+{
+	struct late *late = compat && compat->loop ? malloc(sizeof(*late)) : NULL;
+	int stop;
+
+	if (late) {
+		*late = (struct late){ .tid = tid, .ns = LOOK_NS };
+		medio_list_append(&compat->late, &late->link);
+		late->timer = medio_loop_timer(compat->loop, on_late, late);
+		if (late->timer) {
+			medio_timer_arm(late->timer, late->ns);
+			return;
+		}
+		forget(late);
+	}
+	if (!medio_tracee_wait(tid, true, &stop))
+		medio_tracee_release(tid);
+}
+
+void medio_tracees_forget(struct medio_compat *compat)
+{
+	medio_list_for_each (item, &compat->late)
+		forget(medio_container_of(item, struct late, link));
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A thread that is traced for a moment: seized, asked to stop, waited for, let go. What ptrace(2) and waitid(2) leave to
+ * the tracer is done here: a thread that ends meanwhile, whose tid another gets by exec(), and one that
+ * stops late because it is deep in the kernel.
+ *
+ * Threads: the one that seized it.
+ */
+#ifndef MEDIO_COMPAT_TRACEE_H
+#define MEDIO_COMPAT_TRACEE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct medio_compat;
+
+/* What /proc/TID/status says. */
+struct medio_tracee_status {
+	char state; /* R, S, D, T, t, Z, X */
+	pid_t tgid, ppid, tracer;
+};
+
+/* -ESRCH: there is no such thread. */
+int medio_tracee_status(pid_t tid, struct medio_tracee_status *out);
+
+/* Trace it from now on; it runs on. -EPERM: somebody else does, or it is not ours to trace; -ESRCH; -EALREADY: we do
+ * already; -ENOTSUP: it is a thread of the kernel's that works for the program. */
+int medio_tracee_seize(pid_t tid);
+/* Have it stop as soon as it leaves the kernel. */
+void medio_tracee_interrupt(pid_t tid);
+/*
+ * Wait until it has stopped; *stop becomes what waitid(2) has in si_status: a signal, and an event << 8. -ESRCH: it is gone.
+ * -EBUSY, unless patient: it sleeps in the kernel and does not leave it.
+ */
+int medio_tracee_wait(pid_t tid, bool patient, int *stop);
+/* Let a stopped one go. -ESRCH: it has been killed; medio_tracee_release_later() does what is left to do. */
+int medio_tracee_detach(pid_t tid);
+/* The same, as if it had never been stopped: what it slept in goes on. */
+int medio_tracee_release(pid_t tid);
+/* Let one go that has been asked to stop and has not yet: as soon as it has, or has ended. compat NULL: wait for that. */
+void medio_tracee_release_later(struct medio_compat *compat, pid_t tid);
+/* compat's end: the program has ended. */
+void medio_tracees_forget(struct medio_compat *compat);
+
+#endif
