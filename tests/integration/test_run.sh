@@ -1,0 +1,178 @@
+#!/bin/bash
+# shellcheck disable=SC2016,SC2317,SC2329 # the dollars are the shell's under medio run; functions are called through check
+# SPDX-License-Identifier: BSD-3-Clause
+# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER: programs that know nothing of medio, under medio run: a static one with raw
+# system calls, a UIO program as the kernel's howto has it, 64 threads at once, and medio's own drivers over vfio:,
+# iommufd: and uio:. As root, and as somebody who is not.
+medio=$(readlink -f "$1") try=$(readlink -f "$2") raw=$(readlink -f "$3") uio=$(readlink -f "$4") hammer=$(readlink -f "$5")
+set -uo pipefail
+. "$(dirname "$0")/../check/tap.sh"
+uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fe0001
+bdf=0000:00:1e.0
+work=$(mktemp -d "${TMPDIR:-/tmp}/medio-run.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+chmod 755 "$work"
+as=()
+
+diagnose() {
+	printf '%s\n' "$answer" | tail -n 40 | sed 's/^/# /'
+}
+
+runs() {
+	answer=$("${as[@]}" "$medio" run "$@" 2>&1)
+}
+
+# Somebody who may do nothing, where one can become so; he can read what the test is made of.
+nobody() {
+	local file
+
+	as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+	for file in "$medio" "$try" "$raw" "$uio" "$hammer"; do
+		"${as[@]}" test -x "$file" 2>/dev/null || return 1
+	done
+}
+
+tests_pass() {
+	"$@" && holds '^1\.\.[1-9]' && lacks '^not ok'
+}
+
+tells() {
+	local words=$1
+
+	shift
+	runs "$@" && holds "$words"
+}
+
+exits() {
+	local want=$1 got=0
+
+	shift
+	runs "$@" || got=$?
+	answer+=" (exit status $got)"
+	[ "$got" -eq "$want" ]
+}
+
+refuses() {
+	local words=$1
+
+	shift
+	! runs "$@" && holds "$words"
+}
+
+# What is in these folders is there, and something more.
+unchanged() {
+	local folder
+
+	for folder in / /dev /sys /sys/class /sys/bus /sys/bus/pci/devices /proc/self/ns; do
+		[ -d "$folder" ] || continue
+		answer=$(diff <(ls "$folder") <("${as[@]}" "$medio" run -q -d mtty-1 -- ls "$folder") | grep '^<')
+		[ -z "$answer" ] || {
+			answer="$folder lacks $answer"
+			return 1
+		}
+	done
+}
+
+nobody_is_left() {
+	local tries=0
+
+	until answer=$(pgrep -af "$work/marked"; grep -F .medio /proc/mounts) && [ -z "$answer" ] || [ "$tries" -gt 600 ]; do
+		[ -n "$answer" ] || break
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+	[ -z "$answer" ]
+}
+
+# dies WHO: kill -9 of medio, or of the program, in the middle of calls.
+dies() {
+	local pid program tries=0
+
+	cp "$hammer" "$work/marked"
+	"${as[@]}" "$medio" run -q -d "edu,uuid=$uuid" -- sh -c "exec $work/marked \$group \$uuid 4 100000000" >"$work/out" 2>&1 &
+	pid=$!
+	until program=$(pgrep -f "^$work/marked" | head -n 1) && [ -n "$program" ] || [ "$tries" -gt 600 ]; do
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+	sleep 0.3
+	case $1 in
+	program) kill -9 "$program" ;;
+	medio) pkill -9 -f "^$medio run -q -d edu,uuid=$uuid" ;;
+	esac
+	wait "$pid"
+	nobody_is_left
+}
+
+everything() {
+	local who=$1
+
+	check "$who: a program's exit status" exits 7 -q -d mtty-2 -- sh -c 'exit 7'
+	check "$who: and its end by a signal" exits 137 -q -d mtty-2 -- sh -c 'kill -9 $$'
+	check "$who: the machine is as it was" unchanged
+	check "$who: a mediated device is where the kernel has them" tells "/devices/.*/$uuid\$" -q -d "mtty-2,uuid=$uuid" -- \
+		sh -c 'realpath $sysfsdev && [ "$(realpath $sysfsdev/subsystem)" = /sys/bus/mdev ]'
+	check "$who: a static program with raw calls, a mediated device" tests_pass runs -q -d "edu,uuid=$uuid,dma-time=1ms" -- \
+		sh -c "$raw \$group \$uuid"
+	check "$who: the same, a PCI device with mapped registers" tests_pass runs -q -d "edu,bdf=$bdf,dma-time=1ms" -- \
+		sh -c "$raw \$group \$bdf"
+	check "$who: a UIO program" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" -- sh -c "$uio \$uio"
+	check "$who: 64 threads" tests_pass runs -q -d "edu,uuid=$uuid" -- sh -c "$hammer \$group \$uuid 64 5"
+	for way in vfio iommufd; do
+		check "$who: our driver over $way:, registers" tells '^edu version 1.0, BAR 0 of 1048576 bytes' \
+			-q -d "edu,bdf=$bdf,dma-time=1ms" -- "$try" "$way:$bdf" identify
+		check "$who: our driver over $way:, MSI" tells '^12 factorials, 12 interrupts' \
+			-q -d "edu,bdf=$bdf,dma-time=1ms" -- "$try" "$way:$bdf" msi 12
+		check "$who: our driver over $way:, INTx" tells '^12 factorials, 12 interrupts' \
+			-q -d "edu,bdf=$bdf,dma-time=1ms" -- "$try" "$way:$bdf" intx 12
+		check "$who: our driver over $way:, DMA" tells 'checksum ([0-9a-f]*) \1, 4 interrupts' \
+			-q -d "edu,bdf=$bdf,dma-time=1ms" -- "$try" "$way:$bdf" dma
+	done
+	check "$who: our driver over uio:" tells '^12 factorials, 12 interrupts' \
+		-q -d "edu,bdf=$bdf,as=uio" -- "$try" "uio:$bdf" intx 12
+	check "$who: the story is told" tells 'mapped at iova 0x100000' --trace -q -d "edu,uuid=$uuid,dma-time=1ms" -- \
+		sh -c "$raw \$group \$uuid"
+	check "$who: from the container" holds 'the container.s IOMMU is type1 v2'
+	check "$who: to the interrupt" holds 'MSI vector 0 wired to an eventfd'
+	check "$who: as JSON too" tells '^\{"thread":[0-9]+,"call":"ioctl","ret":0,"words":"the group joins a container"\}$' \
+		--trace --json -q -d "edu,uuid=$uuid,dma-time=1ms" -- sh -c "$raw \$group \$uuid"
+	check "$who: a program that is killed leaves nothing" dies program
+	check "$who: nor does medio" dies medio
+}
+
+# An instance of mediod's, and the same by its socket.
+of_mediod() {
+	local run=$work/run pid tries=0 status=0
+
+	mkdir "$run"
+	"$(dirname "$medio")/mediod" --parent edu --runtime-dir "$run" >"$work/mediod.log" 2>&1 &
+	pid=$!
+	until [ -S "$run/control" ] || [ "$tries" -gt 1200 ]; do
+		tries=$((tries + 1))
+		sleep 0.05
+	done
+	export MEDIO_RUNTIME_DIR=$run
+	answer=$("$medio" start edu dma-time=1ms --uuid "$uuid" 2>&1) &&
+		tests_pass runs -q --uuid "$uuid" -- sh -c "$raw \$group \$uuid" &&
+		tests_pass runs -q -d "vfio-user:$run/$uuid/vfio-user.sock,bdf=$bdf" -- sh -c "$raw \$group \$bdf" || status=$?
+	unset MEDIO_RUNTIME_DIR
+	kill "$pid"
+	wait "$pid"
+	return "$status"
+}
+
+check "no device is a wrong word" exits 2 -- true
+check "so is a type that is not" exits 2 -d nothing -- true
+check "with words" holds 'unknown type|no type|nothing'
+check "an address that is none" refuses 'no PCI address' -d mtty-2,bdf=hello -- true
+check "a parameter that the type has not" refuses 'colour' -d mtty-2,colour=red -- true
+check "a program that is not there" refuses 'No such file' -d mtty-2 -- /nowhere/to/be/found
+check "an instance of mediod's, by its UUID and by its socket" of_mediod
+everything root
+if nobody; then
+	everything "somebody else"
+else
+	checks=$((checks + 1))
+	echo "ok $checks - as somebody else # SKIP setpriv is not there, or he could not read these programs"
+fi
+check_finish

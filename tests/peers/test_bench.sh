@@ -1,0 +1,28 @@
+#!/bin/bash
+# shellcheck disable=SC2317,SC2329 # functions are called through check
+# SPDX-License-Identifier: BSD-3-Clause
+# test_bench.sh MEDIO PEERS PROGRAMS: script/bench vhost sets every figure beside that of the other programs. What the
+# figures say is not judged.
+set -uo pipefail
+. "$(dirname "$0")/peers.sh"
+need qemu-storage-daemon dpdk-testpmd libblkio/libblkio.so.1
+[ "$(nproc)" -gt 1 ] || {
+	echo "1..0 # SKIP both sides want a processor each"
+	exit 77
+}
+
+# figures N NAME: of this name there are so many.
+figures() {
+	[ "$(grep -cE "^  $2" <<<"$answer")" -eq "$1" ]
+}
+
+answer=$(MEDIO_PEERS=$peers timeout 800 "$programs/../../bench/medio-bench" --quick --runs 1 vhost 2>&1)
+check "nothing is left out" lacks 'left out'
+check "disks with nothing behind them" figures 8 'null (read|write), '
+check "with the page cache" figures 8 'page cache (read|write), '
+check "with the disk itself" figures 8 'O_DIRECT (read|write), '
+check "network cards" figures 6 '(loop of 128 frames|transmit|receive), 64 bytes, (split|packed) '
+check "beside qemu-storage-daemon" figures 64 '  qemu-storage-daemon'
+check "beside DPDK" figures 6 "  DPDK's net_vhost"
+check "floors" holds 'a polled cache line'
+check_finish
