@@ -7,13 +7,14 @@
 #ifndef MEDIO_BENCH_BENCH_H
 #define MEDIO_BENCH_BENCH_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <medio/local.h>
+
+#include "tools/tracer.h" /* system calls of another process */
 
 /* ---- Report ------------------------------------------------------------------------------------ */
 
@@ -36,7 +37,8 @@ struct medio_bench {
 
 extern const struct medio_bench medio_bench_roundtrip, medio_bench_posted, medio_bench_syscalls,
 	medio_bench_iova, medio_bench_interrupt, medio_bench_connect, medio_bench_instances,
-	medio_bench_dma, medio_bench_drive, medio_bench_maps, medio_bench_mgmt;
+	medio_bench_dma, medio_bench_drive, medio_bench_maps, medio_bench_mgmt, medio_bench_blk,
+	medio_bench_net, medio_bench_switch, medio_bench_vhost;
 
 enum medio_goal { MEDIO_NO_GOAL, MEDIO_AT_LEAST, MEDIO_AT_MOST };
 
@@ -101,7 +103,9 @@ void medio_peer_start(struct medio_peer *peer, int cpu, medio_peer_fn *fn, void 
 void medio_peer_stop(struct medio_peer *peer);
 
 /* A server of a type in a peer, on cpu, with a card opened on it; it ends when the card is closed.
- * poll: both ends busy-poll. */
+ * params: NULL-terminated, or NULL. poll: both ends busy-poll. */
+struct medio_card *medio_bench_card_with(struct medio_peer *peer, const struct medio_type *type,
+	const char *const *params, int cpu, bool poll);
 struct medio_card *medio_bench_card_of(
 	struct medio_peer *peer, const struct medio_type *type, int cpu, bool poll);
 /* The same of medio_bench_type. */
@@ -109,21 +113,6 @@ struct medio_card *medio_bench_card(struct medio_peer *peer, int cpu, bool poll)
 /* The same below the card: a client that has said VERSION. */
 struct medio_vu_client;
 struct medio_vu_client *medio_bench_client(struct medio_peer *peer, int cpu);
-
-/* ---- System calls of another process ------------------------------------------------------------ */
-
-struct medio_tracer {
-	pthread_t thread;
-	pid_t pid;
-	_Atomic uint64_t calls;
-	_Atomic int ready; /* 1: it counts; below 0: -errno */
-};
-
-/* Count those of pid's main thread, which slows it down more than tenfold. -errno: it cannot. */
-int medio_tracer_start(struct medio_tracer *t, pid_t pid);
-uint64_t medio_tracer_calls(struct medio_tracer *t);
-/* After pid was made to end: reaps the thread, and may reap pid. */
-void medio_tracer_join(struct medio_tracer *t);
 
 /* ---- The device under test --------------------------------------------------------------------- */
 

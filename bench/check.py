@@ -16,7 +16,7 @@ def output(*args):
 
 def main(program):
     names = [line.split()[0] for line in output(program, "--list").splitlines()]
-    doc = json.loads(output(program, "--quick", "--json"))
+    doc = json.loads(output(program, "--quick", "--runs", "1", "--json"))
     assert doc["machine"]["processors"] >= 1
     assert {f["bench"] for f in doc["figures"]} == set(names), "a benchmark printed nothing"
     for figure in doc["figures"]:

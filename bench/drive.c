@@ -18,7 +18,7 @@
 #include "../tests/unit/test_nvme_model.h"
 #include "../tests/unit/test_virtio_blk_model.h"
 #include "device/instance.h"
-#include "drivers/disk.h"
+#include "drivers/block.h"
 #include "util/cleanup.h"
 
 #define READ   4096u
@@ -39,9 +39,9 @@ struct path {
 };
 
 static const struct path paths[] = {
-	{ "local:, polled", false, false, DISK_IRQ_NONE },
+	{ "local:, polled", false, false, BLOCK_IRQ_NONE },
 	{ "local:, MSI-X", false, false, MEDIO_CARD_MSIX },
-	{ "vfio-user:, two cores, polled", true, true, DISK_IRQ_NONE },
+	{ "vfio-user:, two cores, polled", true, true, BLOCK_IRQ_NONE },
 	{ "vfio-user:, two cores, MSI-X", true, true, MEDIO_CARD_MSIX },
 	{ "vfio-user:, one core, MSI-X", true, false, MEDIO_CARD_MSIX },
 };
@@ -53,7 +53,7 @@ struct rig {
 	struct medio_loop *loop;
 	struct medio_instance *inst;
 	struct medio_card *card;
-	struct disk *disk;
+	struct block *disk;
 	uint64_t iova; /* DEPTH * READ bytes */
 	uint32_t seed;
 	bool socket;
@@ -61,7 +61,7 @@ struct rig {
 
 static void rig_close(struct rig *rig)
 {
-	disk_close(rig->disk);
+	block_close(rig->disk);
 	medio_card_close(rig->card);
 	medio_instance_free(rig->inst);
 	medio_loop_free(rig->loop);
@@ -76,20 +76,20 @@ static uint64_t next_area(struct rig *rig)
 }
 
 /* ns for each of n reads or writes, of which depth are under way; all areas in turn, or any. */
-static double slice(struct rig *rig, enum disk_op op, bool random, unsigned depth, unsigned n)
+static double slice(struct rig *rig, enum block_op op, bool random, unsigned depth, unsigned n)
 {
-	struct disk_done done[DEPTH];
+	struct block_done done[DEPTH];
 	unsigned sent = 0, came = 0;
 	uint64_t start = medio_now_ns();
 
 	while (came < n) {
 		for (; sent < n && sent - came < depth; sent++)
 			medio_bench_check(
-				disk_submit(rig->disk, op,
+				block_submit(rig->disk, op,
 					(random ? next_area(rig) : sent % AREAS) * READ, READ,
 					rig->iova + (uint64_t)(sent % DEPTH) * READ, rig),
 				"submit");
-		int got = medio_bench_check(disk_poll(rig->disk, 5000, done, DEPTH), "poll");
+		int got = medio_bench_check(block_poll(rig->disk, 5000, done, DEPTH), "poll");
 		if (!got)
 			medio_bench_fail("a read without an end", ETIMEDOUT);
 		for (int i = 0; i < got; i++)
@@ -101,7 +101,7 @@ static double slice(struct rig *rig, enum disk_op op, bool random, unsigned dept
 
 static double read_slice(struct rig *rig, unsigned depth, unsigned n)
 {
-	return slice(rig, DISK_READ, true, depth, n);
+	return slice(rig, BLOCK_READ, true, depth, n);
 }
 
 /* The same by the disk alone; rig is of no use for reads then. */
@@ -119,8 +119,8 @@ static double own_slice(struct rig *rig, unsigned n)
 static void rig_open(struct rig *rig, const struct medio_report *r, const struct path *path,
 	const struct medio_type *type)
 {
-	const struct disk_options opts = { .irq = path->irq };
-	char words[DISK_WORDS];
+	const struct block_options opts = { .irq = path->irq };
+	char words[BLOCK_WORDS];
 	void *ptr;
 
 	*rig = (struct rig){ .socket = path->socket, .seed = 1 };
@@ -133,13 +133,13 @@ static void rig_open(struct rig *rig, const struct medio_report *r, const struct
 			medio_instance_new(rig->loop, type, NULL, &rig->inst, NULL), "instance");
 		medio_bench_check(medio_card_open_instance(rig->inst, &rig->card, NULL), "open");
 	}
-	medio_bench_check(disk_open(rig->card, &opts, &rig->disk, words, sizeof(words)), "disk");
+	medio_bench_check(block_open(rig->card, &opts, &rig->disk, words, sizeof(words)), "disk");
 	medio_bench_check(
 		medio_card_dma_alloc_any(rig->card, (uint64_t)DEPTH * READ, RW, &rig->iova, &ptr),
 		"memory");
 	/* So that there is memory: what was never written is one page of zeros, in the first cache. */
 	memset(ptr, 0x5a, (size_t)DEPTH * READ);
-	slice(rig, DISK_WRITE, false, DEPTH, AREAS);
+	slice(rig, BLOCK_WRITE, false, DEPTH, AREAS);
 }
 
 /* ---- Time -------------------------------------------------------------------------------------- */

@@ -25,6 +25,10 @@ static const struct medio_bench *const benches[] = {
 	&medio_bench_instances,
 	&medio_bench_dma,
 	&medio_bench_drive,
+	&medio_bench_blk,
+	&medio_bench_net,
+	&medio_bench_switch,
+	&medio_bench_vhost,
 	&medio_bench_maps,
 	&medio_bench_mgmt,
 };

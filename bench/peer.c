@@ -103,21 +103,27 @@ static void no_log(void *opaque, enum medio_log_level level, const char *line)
 
 struct served {
 	const struct medio_type *type;
+	const char *const *params; /* NULL-terminated, or NULL */
 	uint64_t poll_ns;
 };
 
 static void serve(int fd, struct medio_bench_shared *shared, void *opaque)
 {
-	const struct medio_instance_options opts = { .log = no_log };
+	struct medio_instance_options opts = { .log = no_log };
 	const struct medio_server_options server_opts = { .once = true };
 	const struct served *served = opaque;
 	struct medio_loop *loop;
 	struct medio_instance *inst;
 	struct medio_server *server;
+	struct medio_error *err = NULL;
 
+	opts.params = served->params;
+	while (opts.params && opts.params[opts.nparams])
+		opts.nparams++;
 	medio_bench_check(medio_loop_new(&loop), "loop");
 	medio_loop_set_poll(loop, served->poll_ns);
-	medio_bench_check(medio_instance_new(loop, served->type, &opts, &inst, NULL), "instance");
+	int ret = medio_instance_new(loop, served->type, &opts, &inst, &err);
+	medio_bench_check(ret, err ? medio_error_text(err) : "instance");
 	if (served->type == &medio_bench_type)
 		medio_bench_share(inst, shared);
 	medio_bench_check(medio_server_new_fd(inst, fd, &server_opts, &server, NULL), "server");
@@ -127,17 +133,23 @@ static void serve(int fd, struct medio_bench_shared *shared, void *opaque)
 	medio_loop_free(loop);
 }
 
-struct medio_card *medio_bench_card_of(
-	struct medio_peer *peer, const struct medio_type *type, int cpu, bool poll)
+struct medio_card *medio_bench_card_with(struct medio_peer *peer, const struct medio_type *type,
+	const char *const *params, int cpu, bool poll)
 {
 	const struct medio_card_options opts = { .poll = poll };
-	struct served served = { type, poll ? 1000000 : 0 };
+	struct served served = { type, params, poll ? 1000000 : 0 };
 	struct medio_card *card;
 
 	medio_peer_start(peer, cpu, serve, &served);
 	medio_bench_check(medio_card_open_fd(peer->fd, &opts, &card, NULL), "open");
 	peer->fd = -1;
 	return card;
+}
+
+struct medio_card *medio_bench_card_of(
+	struct medio_peer *peer, const struct medio_type *type, int cpu, bool poll)
+{
+	return medio_bench_card_with(peer, type, NULL, cpu, poll);
 }
 
 struct medio_card *medio_bench_card(struct medio_peer *peer, int cpu, bool poll)

@@ -5,8 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
+
+#include "tools/machine.h"
 
 static int by_value(const void *a, const void *b)
 {
@@ -29,24 +30,6 @@ static void put_string(const char *text)
 
 /* ---- Machine ----------------------------------------------------------------------------------- */
 
-static void cpu_model(char *out, size_t size)
-{
-	char line[256];
-	FILE *f = fopen("/proc/cpuinfo", "re");
-
-	snprintf(out, size, "unknown processor");
-	while (f && fgets(line, sizeof(line), f)) {
-		const char *colon = strchr(line, ':');
-		if (strncmp(line, "model name", 10) != 0 || !colon)
-			continue;
-		line[strcspn(line, "\n")] = 0;
-		snprintf(out, size, "%s", colon + 2);
-		break;
-	}
-	if (f)
-		fclose(f);
-}
-
 void medio_report_machine(struct medio_report *r)
 {
 	char model[128];
@@ -54,7 +37,7 @@ void medio_report_machine(struct medio_report *r)
 	cpu_set_t set;
 	double load = 0;
 
-	cpu_model(model, sizeof(model));
+	medio_machine_processor(model, sizeof(model));
 	uname(&uts);
 	sched_getaffinity(0, sizeof(set), &set);
 	if (getloadavg(&load, 1) < 1)

@@ -9,6 +9,13 @@
 
 #include "devices/edu/edu.h"
 #include "devices/mtty/mtty.h"
+#include "devices/nic/nic.h"
+#include "devices/passthrough/passthrough.h"
+#include "devices/virtio-blk/virtio-blk.h"
+#include "devices/virtio-console/virtio-console.h"
+#include "devices/virtio-net/virtio-net.h"
+#include "devices/virtio-rng/virtio-rng.h"
+#include "devices/virtio-scsi/virtio-scsi.h"
 #include "plugin.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -35,9 +42,36 @@ static const struct medio_parent_desc mtty_parent = {
 
 static const struct medio_parent_desc edu_parent = { .name = "edu", .types = medio_edu_types };
 
+static const struct medio_parent_desc passthrough_parent = { .name = "passthrough",
+	.types = medio_passthrough_types };
+
+static const struct medio_parent_desc nic_parent = { .name = "nic", .types = medio_nic_types };
+
+static const struct medio_parent_desc virtio_blk_parent = { .name = "virtio-blk",
+	.types = medio_virtio_blk_types };
+
+static const struct medio_parent_desc virtio_console_parent = { .name = "virtio-console",
+	.types = medio_virtio_console_types };
+
+static const struct medio_parent_desc virtio_net_parent = { .name = "virtio-net",
+	.types = medio_virtio_net_types };
+
+static const struct medio_parent_desc virtio_rng_parent = { .name = "virtio-rng",
+	.types = medio_virtio_rng_types };
+
+static const struct medio_parent_desc virtio_scsi_parent = { .name = "virtio-scsi",
+	.types = medio_virtio_scsi_types };
+
 const struct medio_parent_kind medio_catalog_kinds[] = {
 	{ .desc = &mtty_parent, .units = "ports" },
 	{ .desc = &edu_parent },
+	{ .desc = &nic_parent, .cards = 1 },
+	{ .desc = &passthrough_parent },
+	{ .desc = &virtio_blk_parent },
+	{ .desc = &virtio_console_parent },
+	{ .desc = &virtio_net_parent },
+	{ .desc = &virtio_rng_parent },
+	{ .desc = &virtio_scsi_parent },
 };
 const unsigned medio_catalog_num_kinds = MEDIO_ARRAY_SIZE(medio_catalog_kinds);
 

@@ -276,14 +276,16 @@ static int parse_all(struct parse *parse, struct medio_option_list *args)
 	while (parse->at < parse->argc) {
 		const char *text = parse->argv[parse->at++];
 		int ret = 0;
-		if (only_args || text[0] != '-' || !text[1])
+		if (only_args || text[0] != '-' || !text[1]) {
+			only_args |= parse->cmd->rest;
 			ret = add(args, text, (unsigned)parse->argc) ? MEDIO_EXIT_FAILURE : 0;
-		else if (!strcmp(text, "--"))
+		} else if (!strcmp(text, "--")) {
 			only_args = true;
-		else if (text[1] == '-')
+		} else if (text[1] == '-') {
 			ret = parse_long(parse, text + 2);
-		else
+		} else {
 			ret = parse_letters(parse, text + 1);
+		}
 		if (ret)
 			return ret;
 	}

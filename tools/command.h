@@ -46,6 +46,7 @@ struct medio_command {
 	const char *summary;   /* one line, no full stop */
 	const char *arguments; /* "DEVICE", "TYPE [NAME=VALUE…]"; "" for none */
 	unsigned min_args, max_args;
+	bool rest; /* behind the first free argument all are: another program's */
 	const struct medio_option *options; /* ends with name NULL; NULL: none */
 	size_t options_size;		    /* bytes of the struct, zeroed before parsing */
 	const void *defaults;		    /* options_size bytes to begin with; NULL: zeros */
@@ -54,6 +55,7 @@ struct medio_command {
 		const struct medio_option_list *args);
 };
 
+extern const struct medio_command medio_command_bench;
 extern const struct medio_command medio_command_bind;
 extern const struct medio_command medio_command_check;
 extern const struct medio_command medio_command_console;
@@ -68,6 +70,7 @@ extern const struct medio_command medio_command_monitor;
 extern const struct medio_command medio_command_net;
 extern const struct medio_command medio_command_new;
 extern const struct medio_command medio_command_replay;
+extern const struct medio_command medio_command_run_program;
 extern const struct medio_command medio_command_serve;
 extern const struct medio_command medio_command_set;
 extern const struct medio_command medio_command_sriov;
@@ -75,6 +78,7 @@ extern const struct medio_command medio_command_start;
 extern const struct medio_command medio_command_steps;
 extern const struct medio_command medio_command_stop;
 extern const struct medio_command medio_command_top;
+extern const struct medio_command medio_command_virtio;
 extern const struct medio_command medio_command_types;
 extern const struct medio_command medio_command_unbind;
 extern const struct medio_command medio_command_undefine;

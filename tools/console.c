@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* medio console: a terminal, or a pipe, on a serial port of a card. */
+/* medio console: a terminal, or a pipe, on a serial port of a card, or on what a port is plugged into. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -10,6 +10,7 @@
 #include <medio/driver.h>
 
 #include "command.h"
+#include "console-stream.h"
 #include "device.h"
 #include "terminal.h"
 #include "drivers/16550/uart16550.h"
@@ -374,12 +375,24 @@ static int talk(struct console *con, const struct options *opts)
 	return ret;
 }
 
+static bool is_virtio_console(struct medio_card *card)
+{
+	uint32_t id = 0;
+
+	return !medio_card_read32(card, MEDIO_CARD_CONFIG, 0, &id) && id == 0x10431af4;
+}
+
 /* Which BARs could be ports instead: those that hold eight registers. None is touched. */
 static int no_port(struct console *con, unsigned port)
 {
 	char known[32] = "";
 	size_t used = 0;
 
+	if (is_virtio_console(con->card))
+		return medio_command_fail(con->cmd,
+			"%s: this is a virtio console, which a guest drives; talk to what its "
+			"port is plugged into: medio console unix:PATH or pty:PATH",
+			con->uri);
 	for (unsigned n = 0; n <= MEDIO_CARD_BAR5; n++) {
 		struct medio_card_region region;
 
@@ -390,6 +403,24 @@ static int no_port(struct console *con, unsigned port)
 	}
 	return medio_command_fail(con->cmd, "%s: no serial port %u; %s%s", con->uri, port,
 		used ? "there may be ones at " : "no other BAR is large enough for one", known);
+}
+
+/* The host's end of a port needs no driver. */
+static int run_stream(struct console *con, const struct options *opts)
+{
+	const struct medio_console_stream stream = {
+		.cmd = con->cmd,
+		.uri = con->uri,
+		.escape = con->escape,
+		.escape_text = opts->escape,
+		.linger_ns = con->linger_ns,
+		.stats = opts->stats,
+	};
+	int ret = medio_console_stream(&stream);
+
+	if (medio_terminal_signal())
+		medio_terminal_die(medio_terminal_signal());
+	return ret;
 }
 
 static int run(
@@ -406,6 +437,8 @@ static int run(
 		return medio_command_usage(cmd,
 			"--escape is '%s', allowed are a character, ^ and a character, or none",
 			opts->escape);
+	if (medio_console_is_stream(con.uri))
+		return run_stream(&con, opts);
 	if (medio_tool_device_open(con.uri, NULL, &con.card, &err)) {
 		medio_command_fail(cmd, "%s", medio_error_text(err));
 		medio_error_free(err);
@@ -430,7 +463,7 @@ static int run(
 
 const struct medio_command medio_command_console = {
 	.name = "console",
-	.summary = "Talk to a serial port of a card",
+	.summary = "Talk to a serial port of a card, or to the other end of one",
 	.arguments = "DEVICE",
 	.min_args = 1,
 	.max_args = 1,

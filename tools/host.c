@@ -82,7 +82,7 @@ struct json_object *medio_tool_host_json(
 	struct medio_pci_names *names, const struct medio_host_device *dev)
 {
 	struct json_object *object = json_object_new_object();
-	char name[384];
+	char name[400];
 
 	medio_tool_json_optional(object, "bdf", dev->pci ? dev->name : NULL);
 	medio_tool_json_optional(object, "driver", dev->driver);

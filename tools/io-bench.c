@@ -19,7 +19,7 @@ struct command {
 struct bench {
 	struct medio_io *io;
 	const struct medio_io_bench *what;
-	struct command commands[DISK_DEPTH];
+	struct command commands[BLOCK_DEPTH];
 	uint64_t at, blocks; /* of what->block bytes */
 	uint64_t random;
 	unsigned active;
@@ -76,7 +76,7 @@ static int submit(struct bench *bench, struct command *command)
 				  : bench->at++ % bench->blocks;
 
 	command->start = medio_ending_now();
-	if (disk_submit(bench->io->disk, what->write ? DISK_WRITE : DISK_READ, n * what->block,
+	if (block_submit(bench->io->disk, what->write ? BLOCK_WRITE : BLOCK_READ, n * what->block,
 		    what->block, command->iova, command))
 		return medio_io_fail(bench->io);
 	bench->active++;
@@ -96,8 +96,8 @@ static void account(struct bench *bench, const struct command *command, double n
 
 static int turn(struct bench *bench, double end)
 {
-	struct disk_done done[DISK_DEPTH];
-	int n = disk_poll(bench->io->disk, WAIT_MS, done, DISK_DEPTH);
+	struct block_done done[BLOCK_DEPTH];
+	int n = block_poll(bench->io->disk, WAIT_MS, done, BLOCK_DEPTH);
 	double now = medio_ending_now();
 	int ret = 0;
 
@@ -161,7 +161,7 @@ static void print(const struct bench *bench, double seconds, uint64_t interrupts
 
 static int check(const struct medio_io *io, const struct medio_io_bench *what)
 {
-	const struct disk_info *info = io->info;
+	const struct block_info *info = io->info;
 
 	if (!what->block || what->block % info->block || what->block > info->max_transfer ||
 		what->block > info->size)
@@ -186,7 +186,7 @@ int medio_io_bench(struct medio_io *io, const struct medio_io_bench *what)
 	if (ret)
 		return ret;
 	bench.blocks = io->info->size / what->block;
-	uint64_t interrupts = disk_interrupts(io->disk);
+	uint64_t interrupts = block_interrupts(io->disk);
 	double start = medio_ending_now(), end = start + what->seconds;
 	for (unsigned i = 0; !ret && i < what->depth; i++) {
 		bench.commands[i].iova = io->iova + (uint64_t)i * what->block;
@@ -195,6 +195,6 @@ int medio_io_bench(struct medio_io *io, const struct medio_io_bench *what)
 	while (!ret && bench.active)
 		ret = turn(&bench, end);
 	if (!ret)
-		print(&bench, medio_ending_now() - start, disk_interrupts(io->disk) - interrupts);
+		print(&bench, medio_ending_now() - start, block_interrupts(io->disk) - interrupts);
 	return ret;
 }

@@ -64,7 +64,7 @@ static void summary(struct copy *copy)
 	struct medio_io *io = copy->io;
 	double seconds = medio_ending_now() - copy->start,
 	       rate = (double)copy->done / seconds / 1e6;
-	uint64_t interrupts = disk_interrupts(io->disk);
+	uint64_t interrupts = block_interrupts(io->disk);
 
 	progress(copy, true);
 	if (!io->json) {
@@ -90,12 +90,12 @@ static int file_failed(struct copy *copy, int errnum)
 
 /* ---- Commands ---------------------------------------------------------------------------------- */
 
-static int submit(struct copy *copy, enum disk_op op, uint64_t offset)
+static int submit(struct copy *copy, enum block_op op, uint64_t offset)
 {
 	struct piece *piece = &copy->pieces[copy->next];
 	uint64_t iova = copy->io->iova + (uint64_t)copy->next * copy->size;
 
-	if (disk_submit(copy->io->disk, op, offset, piece->length, iova, piece))
+	if (block_submit(copy->io->disk, op, offset, piece->length, iova, piece))
 		return medio_io_fail(copy->io);
 	piece->busy = true;
 	copy->next = (copy->next + 1) % PIECES;
@@ -106,11 +106,11 @@ static int submit(struct copy *copy, enum disk_op op, uint64_t offset)
 /* Wait until the oldest piece is done, whatever else is by then. */
 static int wait_oldest(struct copy *copy)
 {
-	struct disk_done done[PIECES];
+	struct block_done done[PIECES];
 	struct piece *oldest = &copy->pieces[copy->oldest];
 
 	while (oldest->busy) {
-		int n = disk_poll(copy->io->disk, WAIT_MS, done, PIECES);
+		int n = block_poll(copy->io->disk, WAIT_MS, done, PIECES);
 		if (n < 0 && n != -EINTR)
 			return medio_io_fail(copy->io);
 		if (medio_ending_due(&copy->io->ending))
@@ -133,7 +133,7 @@ static int wait_oldest(struct copy *copy)
 
 static int begin(struct copy *copy)
 {
-	const struct disk_info *info = copy->io->info;
+	const struct block_info *info = copy->io->info;
 	struct medio_card_dma_info dma;
 
 	copy->size = info->max_transfer < PIECE ? info->max_transfer : PIECE;
@@ -179,7 +179,7 @@ static int read_next(struct copy *copy)
 	piece->bytes = (uint32_t)(left < copy->size ? left : copy->size) - piece->skip;
 	piece->length = (piece->skip + piece->bytes + block - 1) / block * block;
 	copy->offset += piece->bytes;
-	return submit(copy, DISK_READ, from);
+	return submit(copy, BLOCK_READ, from);
 }
 
 int medio_io_copy_out(
@@ -252,7 +252,7 @@ static int write_next(struct copy *copy, bool *more)
 		return 0;
 	piece->bytes = piece->length = (uint32_t)got;
 	copy->offset += (uint64_t)got;
-	return submit(copy, DISK_WRITE, copy->offset - (uint64_t)got);
+	return submit(copy, BLOCK_WRITE, copy->offset - (uint64_t)got);
 }
 
 static int finish_oldest(struct copy *copy)
@@ -268,7 +268,7 @@ static int finish_oldest(struct copy *copy)
 static int flush(struct copy *copy)
 {
 	copy->pieces[copy->next].bytes = copy->pieces[copy->next].length = 0;
-	int ret = submit(copy, DISK_FLUSH, 0);
+	int ret = submit(copy, BLOCK_FLUSH, 0);
 	return ret ? ret : finish_oldest(copy);
 }
 

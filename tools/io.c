@@ -36,7 +36,7 @@ static const struct medio_option options[] = {
 	{ "bench", 'b', MEDIO_OPTION_STRING, offsetof(struct options, bench), "KIND",
 		"Measure: randread, randwrite, read or write. Those that write overwrite the disk" },
 	{ "qd", 0, MEDIO_OPTION_UINT, offsetof(struct options, depth), "N",
-		"Bench with N commands under way, 32 if not said", 1, DISK_DEPTH },
+		"Bench with N commands under way, 32 if not said", 1, BLOCK_DEPTH },
 	{ "bs", 0, MEDIO_OPTION_STRING, offsetof(struct options, size), "BYTES",
 		"Bench with commands of so many bytes, 4K if not said" },
 	{ "time", 't', MEDIO_OPTION_STRING, offsetof(struct options, time), "TIME",
@@ -57,7 +57,7 @@ static const struct medio_option options[] = {
 
 int medio_io_fail(struct medio_io *io)
 {
-	return medio_command_fail(io->cmd, "%s: %s", io->device, disk_words(io->disk));
+	return medio_command_fail(io->cmd, "%s: %s", io->device, block_words(io->disk));
 }
 
 int medio_io_alloc(struct medio_io *io, uint64_t size)
@@ -80,7 +80,7 @@ int medio_io_alloc(struct medio_io *io, uint64_t size)
 
 static void show_json(const struct medio_io *io)
 {
-	const struct disk_info *info = io->info;
+	const struct block_info *info = io->info;
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "device", json_object_new_string(io->device));
@@ -101,7 +101,7 @@ static void show_json(const struct medio_io *io)
 
 static int show(struct medio_io *io)
 {
-	const struct disk_info *info = io->info;
+	const struct block_info *info = io->info;
 	char size[16], most[16];
 
 	if (io->json) {
@@ -261,15 +261,15 @@ static int act(struct medio_io *io, const struct options *opts, const struct num
 static int with_disk(struct medio_io *io, const struct options *opts, const struct numbers *numbers,
 	const struct medio_io_bench *bench, int irq)
 {
-	const struct disk_options disk_opts = { .irq = irq, .unit = (uint32_t)opts->unit };
-	char words[DISK_WORDS];
+	const struct block_options disk_opts = { .irq = irq, .unit = (uint32_t)opts->unit };
+	char words[BLOCK_WORDS];
 
-	if (disk_open(io->card, &disk_opts, &io->disk, words, sizeof(words)))
+	if (block_open(io->card, &disk_opts, &io->disk, words, sizeof(words)))
 		return medio_command_fail(io->cmd, "%s: %s", io->device, words);
-	io->info = disk_get_info(io->disk);
+	io->info = block_get_info(io->disk);
 	medio_ending_begin(&io->ending, io->cmd, io->device, io->card);
 	int ret = act(io, opts, numbers, bench);
-	disk_close(io->disk);
+	block_close(io->disk);
 	if (io->memory)
 		medio_card_dma_unmap(io->card, io->iova, io->memory_size);
 	return ret;

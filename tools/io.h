@@ -6,15 +6,15 @@
 #include <json-c/json.h>
 
 #include "command.h"
-#include "drivers/disk.h"
+#include "drivers/block.h"
 #include "ending.h"
 
 struct medio_io {
 	const struct medio_command *cmd;
 	const char *device;
 	struct medio_card *card;
-	struct disk *disk;
-	const struct disk_info *info;
+	struct block *disk;
+	const struct block_info *info;
 	bool json;
 	struct medio_ending ending;
 	/* Memory the disk reaches. */

@@ -37,6 +37,13 @@ struct list {
 
 /* ---- Which ------------------------------------------------------------------------------------- */
 
+/* By its UUID or, of a card with virtual functions, its name. */
+static bool is_called(const struct json_object *entry, const char *what)
+{
+	return !strcasecmp(medio_json_string(entry, "uuid"), what) ||
+	       (*what && !strcmp(medio_json_string(entry, "name"), what));
+}
+
 static bool is_asked_for(const struct list *list, const struct json_object *entry)
 {
 	const char *parent = list->opts->parent;
@@ -44,7 +51,7 @@ static bool is_asked_for(const struct list *list, const struct json_object *entr
 	if (parent && strcmp(medio_json_string(entry, "parent"), parent) != 0)
 		return false;
 	for (unsigned i = 0; i < list->uuids->count; i++)
-		if (!strcasecmp(medio_json_string(entry, "uuid"), list->uuids->items[i]))
+		if (is_called(entry, list->uuids->items[i]))
 			return true;
 	return !list->uuids->count;
 }
@@ -70,8 +77,7 @@ static int check_all_there(const struct list *list, struct json_object *some)
 		const char *uuid = list->uuids->items[i];
 		bool found = false;
 		for (size_t j = 0; j < json_object_array_length(some); j++)
-			found |= !strcasecmp(uuid,
-				medio_json_string(json_object_array_get_idx(some, j), "uuid"));
+			found |= is_called(json_object_array_get_idx(some, j), uuid);
 		if (!found)
 			ret = medio_command_fail(list->cmd, "no %s %s",
 				list->opts->defined ? "definition" : "instance", uuid);
@@ -108,14 +114,50 @@ static void add_instance(struct medio_table *table, const struct json_object *in
 	medio_table_add(table, medio_json_string(inst, "socket"));
 }
 
+/* Does any belong to a card with virtual functions? */
+static bool any_card(struct json_object *some)
+{
+	for (size_t i = 0; i < json_object_array_length(some); i++) {
+		const struct json_object *inst = json_object_array_get_idx(some, i);
+		if (medio_json_get(inst, "name") || medio_json_get(inst, "pf"))
+			return true;
+	}
+	return false;
+}
+
+/* "nic0", or "nic0 3": its name where the card is in the list, too. */
+static void add_card(
+	struct medio_table *table, const struct json_object *inst, struct json_object *some)
+{
+	const char *pf = medio_json_string(inst, "pf"), *name = NULL;
+
+	if (!*pf) {
+		medio_table_add(table,
+			medio_json_get(inst, "name") ? medio_json_string(inst, "name") : "-");
+		return;
+	}
+	for (size_t i = 0; !name && i < json_object_array_length(some); i++) {
+		const struct json_object *other = json_object_array_get_idx(some, i);
+		if (!strcmp(medio_json_string(other, "uuid"), pf))
+			name = medio_json_string(other, "name");
+	}
+	medio_table_printf(
+		table, "%s %lld", name ? name : "?", (long long)medio_json_int(inst, "vf"));
+}
+
 static int print_instances(struct json_object *some)
 {
 	static const char *const titles[] = { "UUID", "TYPE", "PARENT", ">GROUP", "STATE", "OWNER",
-		">CLIENT", "SOCKET" };
-	struct medio_table table = { .titles = titles, .count = MEDIO_ARRAY_SIZE(titles) };
+		">CLIENT", "SOCKET", "CARD" };
+	bool cards = any_card(some);
+	struct medio_table table = { .titles = titles, .count = MEDIO_ARRAY_SIZE(titles) - !cards };
 
-	for (size_t i = 0; i < json_object_array_length(some); i++)
-		add_instance(&table, json_object_array_get_idx(some, i));
+	for (size_t i = 0; i < json_object_array_length(some); i++) {
+		const struct json_object *inst = json_object_array_get_idx(some, i);
+		add_instance(&table, inst);
+		if (cards)
+			add_card(&table, inst, some);
+	}
 	return medio_table_print(&table, stdout);
 }
 
@@ -205,6 +247,17 @@ static void print_detail(const struct json_object *inst)
 	print_label("type");
 	printf("%s, of parent %s\n", medio_json_string(inst, "type"),
 		medio_json_string(inst, "parent"));
+	if (medio_json_get(inst, "name")) {
+		print_label("card");
+		printf("%s, %lld of %lld virtual functions\n", medio_json_string(inst, "name"),
+			(long long)medio_json_int(inst, "numvfs"),
+			(long long)medio_json_int(inst, "totalvfs"));
+	}
+	if (medio_json_get(inst, "pf")) {
+		print_label("card");
+		printf("%s, of which it is virtual function %lld\n", medio_json_string(inst, "pf"),
+			(long long)medio_json_int(inst, "vf"));
+	}
 	print_label("group");
 	printf("%lld\n", (long long)medio_json_int(inst, "group"));
 	print_field("state", medio_json_string(inst, "state"));

@@ -10,6 +10,7 @@
 /* Every command, as --help lists them. */
 static const struct medio_command *const commands[] = {
 	&medio_command_serve,
+	&medio_command_run_program,
 	&medio_command_types,
 	&medio_command_start,
 	&medio_command_stop,
@@ -25,7 +26,9 @@ static const struct medio_command *const commands[] = {
 	&medio_command_console,
 	&medio_command_io,
 	&medio_command_net,
+	&medio_command_virtio,
 	&medio_command_steps,
+	&medio_command_bench,
 	&medio_command_new,
 	&medio_command_replay,
 	&medio_command_check,

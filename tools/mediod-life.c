@@ -41,6 +41,9 @@ static bool can_go(const struct medio_daemon *d, const struct medio_mdev *mdev)
 {
 	enum medio_mdev_state state = medio_mdev_state(mdev);
 
+	/* A virtual function goes with its card. */
+	if (medio_mdev_pf(mdev))
+		return false;
 	return state == MEDIO_MDEV_ACTIVE || state == MEDIO_MDEV_UNBOUND ||
 	       (d->at_once && state == MEDIO_MDEV_REMOVING);
 }
@@ -51,7 +54,10 @@ static void remove_all(struct medio_daemon *d)
 	struct medio_mdev *mdev = medio_bus_next_mdev(bus, NULL), *next;
 
 	for (; mdev; mdev = next) {
-		next = medio_bus_next_mdev(bus, mdev); /* mdev may be gone behind us */
+		/* mdev may be gone behind us, with its virtual functions. */
+		next = medio_bus_next_mdev(bus, mdev);
+		while (next && medio_mdev_pf(next))
+			next = medio_bus_next_mdev(bus, next);
 		if (can_go(d, mdev))
 			medio_manager_remove(&d->manager, mdev, NULL, d->at_once, on_removed, d);
 	}
@@ -160,6 +166,7 @@ static int reload(struct medio_daemon *d, struct medio_error **err)
 		m->grace_ns = config.grace_ns;
 		m->spares = (unsigned)config.spares;
 		say_what_waits(d, &config);
+		medio_parents_make_cards(m);
 		ret = d->tree ? 0 : medio_daemon_mount_tree(d, err);
 	}
 	medio_config_free(&config);

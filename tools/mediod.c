@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "catalog.h"
+#include "filters/filters.h"
 #include "manage/definitions.h"
 #include "manage/managed.h"
 #include "manage/parents.h"
@@ -92,6 +93,7 @@ static int init_manager(struct medio_daemon *d, struct medio_error **err)
 {
 	int ret = fill_manager(d, err);
 
+	d->manager.known_filters = medio_builtin_filters;
 	return ret ? ret : medio_manager_init(&d->manager, err);
 }
 
@@ -178,6 +180,7 @@ static int start(struct medio_daemon *d, struct medio_error **err)
 	if (ret < 0)
 		return ret;
 	medio_definitions_start_auto(&d->manager);
+	medio_parents_make_cards(&d->manager);
 	ret = open_control(d, err);
 	if (ret == 0)
 		ret = medio_daemon_mount_tree(d, err);

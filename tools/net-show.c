@@ -4,71 +4,64 @@
 #include "net.h"
 #include "util/cleanup.h"
 #include "value.h"
+#include "virtio/names.h"
 
-/* Feature bits of network cards and of every kind (VIRTIO 1.3, 5.1.3 and 6), as the specification calls
- * them and in words. */
-static const struct {
-	unsigned bit;
-	const char *name, *words;
-} features[] = {
-	{ 0, "CSUM", "computes checksums" },
-	{ 1, "GUEST_CSUM", "leaves checksums to the driver" },
-	{ 2, "CTRL_GUEST_OFFLOADS", "offloads can be switched" },
-	{ 3, "MTU", "says its MTU" },
-	{ 5, "MAC", "says its MAC address" },
-	{ 7, "GUEST_TSO4", "gives TCP over IPv4 in large pieces" },
-	{ 8, "GUEST_TSO6", "gives TCP over IPv6 in large pieces" },
-	{ 9, "GUEST_ECN", "gives large pieces with ECN" },
-	{ 10, "GUEST_UFO", "gives UDP in large pieces" },
-	{ 11, "HOST_TSO4", "cuts TCP over IPv4 into frames" },
-	{ 12, "HOST_TSO6", "cuts TCP over IPv6 into frames" },
-	{ 13, "HOST_ECN", "cuts TCP with ECN into frames" },
-	{ 14, "HOST_UFO", "cuts UDP into frames" },
-	{ 15, "MRG_RXBUF", "puts a frame into several buffers" },
-	{ 16, "STATUS", "says whether its link is up" },
-	{ 17, "CTRL_VQ", "has a control queue" },
-	{ 18, "CTRL_RX", "filters what it receives" },
-	{ 19, "CTRL_VLAN", "filters VLANs" },
-	{ 20, "CTRL_RX_EXTRA", "has more filters" },
-	{ 21, "GUEST_ANNOUNCE", "asks for announcements after a migration" },
-	{ 22, "MQ", "has several pairs of queues" },
-	{ 23, "CTRL_MAC_ADDR", "takes another MAC address" },
-	{ 28, "INDIRECT_DESC", "takes indirect descriptors" },
-	{ 29, "EVENT_IDX", "is told when to interrupt" },
-	{ 32, "VERSION_1", "is of version 1 of virtio" },
-	{ 33, "ACCESS_PLATFORM", "goes through the IOMMU" },
-	{ 34, "RING_PACKED", "takes packed rings" },
-	{ 35, "IN_ORDER", "uses buffers in order" },
-	{ 36, "ORDER_PLATFORM", "needs barriers of the platform" },
-	{ 37, "SR_IOV", "has virtual functions" },
-	{ 38, "NOTIFICATION_DATA", "takes more with a notification" },
-	{ 39, "NOTIF_CONFIG_DATA", "says what a notification is to be" },
-	{ 40, "RING_RESET", "resets single queues" },
-	{ 41, "ADMIN_VQ", "has administration queues" },
-	{ 51, "DEVICE_STATS", "counts what it does" },
-	{ 52, "VQ_NOTF_COAL", "collects interrupts of single queues" },
-	{ 53, "NOTF_COAL", "collects interrupts" },
-	{ 54, "GUEST_USO4", "gives UDP over IPv4 in large pieces" },
-	{ 55, "GUEST_USO6", "gives UDP over IPv6 in large pieces" },
-	{ 56, "HOST_USO", "cuts UDP into frames" },
-	{ 57, "HASH_REPORT", "gives frames with a hash" },
-	{ 59, "GUEST_HDRLEN", "is told the length of headers" },
-	{ 60, "RSS", "spreads frames over queues" },
-	{ 61, "RSC_EXT", "says how large pieces came about" },
-	{ 62, "STANDBY", "stands by for another card" },
-	{ 63, "SPEED_DUPLEX", "says its speed" },
+/* Feature bits of network cards and of every kind in words (VIRTIO 1.3, 5.1.3 and 6). */
+static const char *const words[64] = {
+	[0] = "computes checksums",
+	[1] = "leaves checksums to the driver",
+	[2] = "offloads can be switched",
+	[3] = "says its MTU",
+	[5] = "says its MAC address",
+	[7] = "gives TCP over IPv4 in large pieces",
+	[8] = "gives TCP over IPv6 in large pieces",
+	[9] = "gives large pieces with ECN",
+	[10] = "gives UDP in large pieces",
+	[11] = "cuts TCP over IPv4 into frames",
+	[12] = "cuts TCP over IPv6 into frames",
+	[13] = "cuts TCP with ECN into frames",
+	[14] = "cuts UDP into frames",
+	[15] = "puts a frame into several buffers",
+	[16] = "says whether its link is up",
+	[17] = "has a control queue",
+	[18] = "filters what it receives",
+	[19] = "filters VLANs",
+	[20] = "has more filters",
+	[21] = "asks for announcements after a migration",
+	[22] = "has several pairs of queues",
+	[23] = "takes another MAC address",
+	[28] = "takes indirect descriptors",
+	[29] = "is told when to interrupt",
+	[32] = "is of version 1 of virtio",
+	[33] = "goes through the IOMMU",
+	[34] = "takes packed rings",
+	[35] = "uses buffers in order",
+	[36] = "needs barriers of the platform",
+	[37] = "has virtual functions",
+	[38] = "takes more with a notification",
+	[39] = "says what a notification is to be",
+	[40] = "resets single queues",
+	[41] = "has administration queues",
+	[50] = "counts what it does",
+	[51] = "hashes what is inside of a tunnel",
+	[52] = "collects interrupts of single queues",
+	[53] = "collects interrupts",
+	[54] = "gives UDP over IPv4 in large pieces",
+	[55] = "gives UDP over IPv6 in large pieces",
+	[56] = "cuts UDP into frames",
+	[57] = "gives frames with a hash",
+	[59] = "is told the length of headers",
+	[60] = "spreads frames over queues",
+	[61] = "says how large pieces came about",
+	[62] = "stands by for another card",
+	[63] = "says its speed",
 };
 
-static const char *name_of(unsigned bit, const char **words)
+static const char *name_of(unsigned bit)
 {
-	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(features); i++) {
-		if (features[i].bit == bit) {
-			*words = features[i].words;
-			return features[i].name;
-		}
-	}
-	*words = "no name in this version";
-	return "";
+	const char *name = medio_virtio_feature_name(VIRTIO_ID_NET, bit);
+
+	return name ? name : "";
 }
 
 static void show_features_json(const struct medio_net *net, struct json_object *object)
@@ -77,12 +70,11 @@ static void show_features_json(const struct medio_net *net, struct json_object *
 	struct json_object *list = json_object_new_array();
 
 	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *words, *name = name_of(bit, &words);
 		if (!(info->offered >> bit & 1))
 			continue;
 		struct json_object *feature = json_object_new_object();
 		json_object_object_add(feature, "bit", json_object_new_int((int)bit));
-		json_object_object_add(feature, "name", json_object_new_string(name));
+		json_object_object_add(feature, "name", json_object_new_string(name_of(bit)));
 		json_object_object_add(
 			feature, "used", json_object_new_boolean(info->accepted >> bit & 1));
 		json_object_array_add(list, feature);
@@ -116,9 +108,9 @@ static void show_features(uint64_t bits, const char *title)
 	if (bits)
 		printf("  %s:\n", title);
 	for (unsigned bit = 0; bit < 64; bit++) {
-		const char *words, *name = name_of(bit, &words);
 		if (bits >> bit & 1)
-			printf("    %2u %-19s %s\n", bit, name, words);
+			printf("    %2u %-19s %s\n", bit, name_of(bit),
+				words[bit] ? words[bit] : "no name in this version");
 	}
 }
 

@@ -15,12 +15,21 @@
 
 struct options {
 	const char *dir;
+	bool virtio;
 };
 
 static const struct medio_option options[] = {
 	{ "dir", 'd', MEDIO_OPTION_STRING, offsetof(struct options, dir), "DIR",
 		"Make this folder; NAME in the current one if left out" },
+	{ "virtio", 'V', MEDIO_OPTION_FLAG, offsetof(struct options, virtio), NULL,
+		"A virtio device" },
 	{ NULL },
+};
+
+/* What is written: a set of files, for a device of this name. */
+struct plan {
+	const struct medio_template_set *set;
+	const char *dir, *name;
 };
 
 /* ---- Names ------------------------------------------------------------------------------------- */
@@ -59,20 +68,19 @@ static int check_name(const struct medio_command *cmd, const char *name)
 /* ---- Writing ----------------------------------------------------------------------------------- */
 
 /* Write text with the template's name replaced. */
-static void put(FILE *out, const char *text, const char *name)
+static void put(FILE *out, const char *text, const struct plan *plan)
 {
 	const char *next;
 
-	for (; (next = strstr(text, MEDIO_TEMPLATE_NAME));
-		text = next + strlen(MEDIO_TEMPLATE_NAME)) {
+	for (; (next = strstr(text, plan->set->name)); text = next + strlen(plan->set->name)) {
 		fwrite(text, 1, (size_t)(next - text), out);
-		fputs(name, out);
+		fputs(plan->name, out);
 	}
 	fputs(text, out);
 }
 
 /* The path of a file of the new folder; NULL: out of memory. */
-static char *path_of(const char *dir, const struct medio_template *template, const char *name)
+static char *path_of(const struct plan *plan, const struct medio_template *template)
 {
 	char *path = NULL;
 	size_t size;
@@ -80,8 +88,8 @@ static char *path_of(const char *dir, const struct medio_template *template, con
 
 	if (!out)
 		return NULL;
-	fprintf(out, "%s/", dir);
-	put(out, template->file, name);
+	fprintf(out, "%s/", plan->dir);
+	put(out, template->file, plan);
 	if (fclose(out)) {
 		free(path);
 		return NULL;
@@ -89,17 +97,17 @@ static char *path_of(const char *dir, const struct medio_template *template, con
 	return path;
 }
 
-static int write_file(const struct medio_command *cmd, const char *dir,
-	const struct medio_template *template, const char *name)
+static int write_file(const struct medio_command *cmd, const struct plan *plan,
+	const struct medio_template *template)
 {
-	_cleanup_free_ char *path = path_of(dir, template, name);
+	_cleanup_free_ char *path = path_of(plan, template);
 
 	if (!path)
 		return medio_command_fail(cmd, "out of memory");
 	FILE *out = fopen(path, "wxe");
 	if (!out)
 		return medio_command_fail(cmd, "%s: %s", path, strerror(errno));
-	put(out, template->text, name);
+	put(out, template->text, plan);
 	bool failed = ferror(out);
 	if (fclose(out) || failed)
 		return medio_command_fail(cmd, "%s: %s", path, strerror(errno));
@@ -107,14 +115,23 @@ static int write_file(const struct medio_command *cmd, const char *dir,
 }
 
 /* Half a folder would only be in the way. It was empty when we made it, and is ours. */
-static void remove_all(const char *dir, const char *name)
+static void remove_all(const struct plan *plan)
 {
-	for (const struct medio_template *t = medio_templates; t->file; t++) {
-		_cleanup_free_ char *path = path_of(dir, t, name);
+	for (const struct medio_template *t = plan->set->files; t->file; t++) {
+		_cleanup_free_ char *path = path_of(plan, t);
 		if (path)
 			unlink(path);
 	}
-	rmdir(dir);
+	rmdir(plan->dir);
+}
+
+static const struct medio_template_set *find_set(const char *name)
+{
+	const struct medio_template_set *set = medio_template_sets;
+
+	while (set->name && strcmp(set->name, name) != 0)
+		set++;
+	return set;
 }
 
 static int run(
@@ -122,6 +139,7 @@ static int run(
 {
 	const struct options *opts = options_;
 	const char *name = args->items[0], *dir = opts->dir ? opts->dir : name;
+	const struct plan plan = { find_set(opts->virtio ? "shouter" : "blinker"), dir, name };
 	int ret = check_name(cmd, name);
 
 	if (ret)
@@ -130,10 +148,10 @@ static int run(
 		return medio_command_fail(cmd, "cannot make the folder %s: %s%s", dir,
 			strerror(errno),
 			errno == EEXIST ? "; remove it, or choose another with --dir" : "");
-	for (const struct medio_template *t = medio_templates; t->file && !ret; t++)
-		ret = write_file(cmd, dir, t, name);
+	for (const struct medio_template *t = plan.set->files; t->file && !ret; t++)
+		ret = write_file(cmd, &plan, t);
 	if (ret) {
-		remove_all(dir, name);
+		remove_all(&plan);
 		return ret;
 	}
 	printf("cd %s\nmeson setup build && meson test -C build\n"

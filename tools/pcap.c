@@ -7,61 +7,8 @@
 
 #include "util/error.h"
 
-enum {
-	MAGIC = 0xa1b2c3d4u,		 /* microseconds */
-	MAGIC_NANOSECONDS = 0xa1b23c4du, /* nanoseconds */
-	MAGIC_NEW = 0x0a0d0d0au,	 /* pcapng, the same in both orders */
-	MAJOR = 2,
-	MINOR = 4,
-	ETHERNET = 1, /* LINKTYPE_ETHERNET */
-};
-
-/* The file's header (4), then before each frame (5). */
-struct header {
-	uint32_t magic;
-	uint16_t major, minor;
-	uint32_t zone, accuracy; /* unused, 0 */
-	uint32_t most;		 /* bytes of a frame that are kept */
-	uint32_t link;		 /* LINKTYPE in the lower 16 bits */
-};
-
-struct record {
-	uint32_t seconds, fraction, length, original;
-};
-
-/* ---- Write ------------------------------------------------------------------------------------- */
-
-static int put(FILE *out, const void *data, size_t size)
-{
-	errno = 0;
-	if (fwrite(data, 1, size, out) == size)
-		return 0;
-	return errno ? -errno : -EIO;
-}
-
-int medio_pcap_begin(FILE *out)
-{
-	const struct header header = { .magic = MAGIC,
-		.major = MAJOR,
-		.minor = MINOR,
-		.most = MEDIO_PCAP_FRAME,
-		.link = ETHERNET };
-
-	return put(out, &header, sizeof(header));
-}
-
-int medio_pcap_write(FILE *out, const struct timespec *when, const void *frame, size_t len)
-{
-	const struct record record = { .seconds = (uint32_t)when->tv_sec,
-		.fraction = (uint32_t)(when->tv_nsec / 1000),
-		.length = (uint32_t)len,
-		.original = (uint32_t)len };
-	int ret = put(out, &record, sizeof(record));
-
-	return ret ? ret : put(out, frame, len);
-}
-
-/* ---- Read -------------------------------------------------------------------------------------- */
+/* pcapng, the same in both orders. */
+#define MAGIC_NEW 0x0a0d0d0au
 
 /* How many of size bytes there were; -errno. */
 static ssize_t get(FILE *in, void *buf, size_t size)
@@ -87,10 +34,10 @@ static int bad_stream(struct medio_error **err, ssize_t ret)
 static int find_order(struct medio_pcap *pcap, uint32_t magic, struct medio_error **err)
 {
 	for (unsigned i = 0; i < 2; i++, magic = bswap_32(magic)) {
-		if (magic != MAGIC && magic != MAGIC_NANOSECONDS)
+		if (magic != MEDIO_PCAP_MAGIC && magic != MEDIO_PCAP_MAGIC_NANOSECONDS)
 			continue;
 		pcap->swapped = i;
-		pcap->nanoseconds = magic == MAGIC_NANOSECONDS;
+		pcap->nanoseconds = magic == MEDIO_PCAP_MAGIC_NANOSECONDS;
 		return 0;
 	}
 	if (magic == MAGIC_NEW)
@@ -102,7 +49,7 @@ static int find_order(struct medio_pcap *pcap, uint32_t magic, struct medio_erro
 int medio_pcap_open(FILE *in, struct medio_pcap *out, struct medio_error **err)
 {
 	struct medio_pcap pcap = { .in = in };
-	struct header header;
+	struct medio_pcap_header header;
 	ssize_t got = get(in, &header, sizeof(header));
 
 	if (got < 0)
@@ -116,18 +63,19 @@ int medio_pcap_open(FILE *in, struct medio_pcap *out, struct medio_error **err)
 		return medio_error_set(err, EINVAL, "this pcap file ends after %zd bytes", got);
 	unsigned major = pcap.swapped ? bswap_16(header.major) : header.major;
 	unsigned link = number(&pcap, header.link) & 0xffff;
-	if (major != MAJOR)
+	if (major != MEDIO_PCAP_MAJOR)
 		return medio_error_set(err, EINVAL,
-			"this is version %u of pcap, version %u can be read", major, MAJOR);
-	if (link != ETHERNET)
+			"this is version %u of pcap, version %u can be read", major,
+			MEDIO_PCAP_MAJOR);
+	if (link != MEDIO_PCAP_ETHERNET)
 		return medio_error_set(err, EINVAL,
 			"frames of kind %u are in this file, needed are those of Ethernet, %u",
-			link, ETHERNET);
+			link, MEDIO_PCAP_ETHERNET);
 	*out = pcap;
 	return 0;
 }
 
-static int check(const struct medio_pcap *pcap, const struct record *record, size_t size,
+static int check(const struct medio_pcap *pcap, const struct medio_pcap_record *record, size_t size,
 	struct medio_error **err)
 {
 	unsigned long long n = pcap->count + 1;
@@ -148,7 +96,7 @@ static int check(const struct medio_pcap *pcap, const struct record *record, siz
 int medio_pcap_read(struct medio_pcap *pcap, struct medio_pcap_frame *out, void *buf, size_t size,
 	struct medio_error **err)
 {
-	struct record record;
+	struct medio_pcap_record record;
 	ssize_t got = get(pcap->in, &record, sizeof(record));
 
 	if (got <= 0)

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Files of captured Ethernet frames, in the classic pcap format, as tcpdump and Wireshark have them.
- * Written with this machine's byte order and microseconds; read in either order, nanoseconds too.
- *
- * Source: draft-ietf-opsawg-pcap, "PCAP Capture File Format".
- */
+/* Reading files of captured frames, of either byte order, with microseconds or nanoseconds. They are written
+ * as devices write them. */
 #ifndef MEDIO_TOOLS_PCAP_H
 #define MEDIO_TOOLS_PCAP_H
 
@@ -14,16 +10,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "devices/net/pcap.h"
+
 struct medio_error;
-
-/* Bytes of the longest frame in a file. */
-#define MEDIO_PCAP_FRAME 262144u
-
-/* Begin a file: its header. -errno of the stream. */
-int medio_pcap_begin(FILE *out);
-/* A frame of len bytes, at most MEDIO_PCAP_FRAME, and when it was seen (CLOCK_REALTIME). -errno of
- * the stream. */
-int medio_pcap_write(FILE *out, const struct timespec *when, const void *frame, size_t len);
 
 struct medio_pcap {
 	FILE *in;

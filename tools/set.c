@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <medio/driver.h>
+
 #include "client.h"
 #include "text.h"
 #include "util/cleanup.h"
@@ -11,6 +13,7 @@
 #include "util/nearest.h"
 
 #define MAX_NAMES 256
+#define ROOM	  (1u << 17) /* bytes of an attribute, at most */
 
 struct options {
 	bool json;
@@ -25,7 +28,8 @@ static const struct medio_option options[] = {
 /* What one run of the command holds. */
 struct set {
 	const struct medio_command *cmd;
-	const char *uuid;
+	const char *uuid; /* or a socket's path: without mediod */
+	bool served;
 	struct medio_client client;
 	struct json_object *attrs; /* all that the instance has */
 };
@@ -45,7 +49,19 @@ static struct json_object *find_exact(const struct set *set, const char *folder,
 	return NULL;
 }
 
-/* "port0" is "params/port0", "mode" is "medio/mode". */
+/* An attribute by its name without its folder. */
+static struct json_object *find_last(const struct set *set, const char *name)
+{
+	for (size_t i = 0; i < json_object_array_length(set->attrs); i++) {
+		struct json_object *entry = json_object_array_get_idx(set->attrs, i);
+		const char *slash = strrchr(medio_json_string(entry, "attr"), '/');
+		if (slash && !strcmp(slash + 1, name))
+			return entry;
+	}
+	return NULL;
+}
+
+/* "port0" is "params/port0", "mode" is "medio/mode", "link" is "net/link". */
 static struct json_object *find(const struct set *set, const char *name, struct medio_error **err)
 {
 	static const char *const folders[] = { "", "params/", "medio/", "vendor/" };
@@ -57,6 +73,9 @@ static struct json_object *find(const struct set *set, const char *name, struct 
 		if (entry)
 			return entry;
 	}
+	struct json_object *last = find_last(set, name);
+	if (last)
+		return last;
 	for (size_t i = 0; i < json_object_array_length(set->attrs) && count < MAX_NAMES; i++) {
 		const char *attr = medio_json_string(
 			json_object_array_get_idx(set->attrs, i), "attr");
@@ -69,10 +88,47 @@ static struct json_object *find(const struct set *set, const char *name, struct 
 
 /* ---- Reading ----------------------------------------------------------------------------------- */
 
+/* "rw NAME" of a device that is looked at without mediod; the value is read. */
+static int add_served(struct set *set, char *line, char *text, struct medio_error **err)
+{
+	struct json_object *entry = json_object_new_object();
+	bool readable = line[0] == 'r';
+
+	json_object_array_add(set->attrs, entry);
+	medio_json_set(entry, "attr", line + 3);
+	json_object_object_add(entry, "writable", json_object_new_boolean(line[1] == 'w'));
+	if (!readable)
+		return 0;
+	size_t len = 0;
+	int ret = medio_observe(set->uuid, line + 3, NULL, text, ROOM, &len, err);
+	if (ret)
+		return ret;
+	/* As a file of the tree has it, the last line may have an end. */
+	if (len && text[len - 1] == '\n')
+		text[len - 1] = '\0';
+	medio_json_set(entry, "value", text);
+	return 0;
+}
+
+static int read_served(struct set *set, struct medio_error **err)
+{
+	_cleanup_free_ char *names = malloc(ROOM), *text = malloc(ROOM);
+	char *rest = names, *line;
+
+	if (!names || !text)
+		return medio_error_set(err, ENOMEM, "out of memory");
+	set->attrs = json_object_new_array();
+	int ret = medio_observe(set->uuid, "", NULL, names, ROOM, NULL, err);
+	while (ret == 0 && (line = strsep(&rest, "\n")) && strlen(line) > 3)
+		ret = add_served(set, line, text, err);
+	return ret;
+}
+
 static int read_attrs(struct set *set, struct medio_error **err)
 {
+	if (set->served)
+		return read_served(set, err);
 	struct json_object *request = medio_client_request("get");
-
 	medio_client_set(request, "uuid", set->uuid);
 	return medio_client_ask(&set->client, request, &set->attrs, err);
 }
@@ -119,8 +175,9 @@ static void print_attrs(const struct set *set)
 
 static int store(struct set *set, const char *attr, const char *value, struct medio_error **err)
 {
+	if (set->served)
+		return medio_observe(set->uuid, attr, value, NULL, 0, NULL, err);
 	struct json_object *request = medio_client_request("set");
-
 	medio_client_set(request, "uuid", set->uuid);
 	medio_client_set(request, "attr", attr);
 	medio_client_set(request, "value", value);
@@ -167,20 +224,24 @@ static int run(
 {
 	struct set set = { .cmd = cmd, .uuid = args->items[0] };
 	struct medio_error *err = NULL;
-	int ret = medio_client_open(&set.client, &err);
+	int ret = 0;
 
-	if (ret == 0) {
+	/* A UUID has no slash; a socket's path has one, or a URI in front. */
+	set.served = strchr(set.uuid, '/') || strchr(set.uuid, ':');
+	if (!set.served)
+		ret = medio_client_open(&set.client, &err);
+	if (ret == 0)
 		ret = work(&set, options_, args, &err);
+	if (!set.served)
 		medio_client_close(&set.client);
-	}
 	json_object_put(set.attrs);
 	return ret ? medio_client_fail(cmd, ret, err) : MEDIO_EXIT_OK;
 }
 
 const struct medio_command medio_command_set = {
 	.name = "set",
-	.summary = "Show or change attributes and parameters of an instance",
-	.arguments = "UUID [NAME[=VALUE]…]",
+	.summary = "Show or change attributes of a device, and parameters of an instance",
+	.arguments = "DEVICE [NAME[=VALUE]…]",
 	.min_args = 1,
 	.max_args = 256,
 	.options = options,

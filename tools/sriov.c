@@ -8,21 +8,32 @@
 #include "host.h"
 #include "host/sriov.h"
 #include "host/use.h"
+#include "sriov.h"
 #include "text.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
 struct options {
 	const char *root;
+	uint64_t vf;
 	bool force, dry_run, json;
 };
+
+#define NO_VF UINT64_MAX
+static const struct options defaults = { .vf = NO_VF };
 
 static const struct medio_option options[] = {
 	{ "force", 'f', MEDIO_OPTION_FLAG, offsetof(struct options, force), NULL,
 		"Also if virtual functions are in use, or if another number of them must go first",
 		0, 0 },
+	{ "vf", 0, MEDIO_OPTION_UINT, offsetof(struct options, vf), "N",
+		"Set how virtual function N of a card of mediod's is to be: mac=ADDRESS, vlan=0 to "
+		"4094, rate=MBIT/S, spoofchk=on|off, trust=on|off, link=auto|on|off",
+		0, 255 },
 	{ "dry-run", 'n', MEDIO_OPTION_FLAG, offsetof(struct options, dry_run), NULL,
-		"Change nothing: print each write, in order, as a shell would do it", 0, 0 },
+		"Change nothing: print each write, in order, as a shell would do it; for devices of "
+		"this machine",
+		0, 0 },
 	{ "json", 0, MEDIO_OPTION_FLAG, offsetof(struct options, json), NULL,
 		"Print one JSON object: the device and its virtual functions", 0, 0 },
 	{ "root", 0, MEDIO_OPTION_STRING, offsetof(struct options, root), "FOLDER",
@@ -246,7 +257,54 @@ static int set(struct job *job, unsigned count)
 	return code;
 }
 
+static bool is_number(const char *text)
+{
+	return *text && strlen(text) <= 6 && !text[strspn(text, "0123456789")];
+}
+
 /* ---- The command ------------------------------------------------------------------------------- */
+
+/* One that mediod runs: settings of a virtual function, how many there are, or nothing but a look. */
+static int run_card(const struct medio_command *cmd, const struct options *opts,
+	const struct medio_option_list *args)
+{
+	const char *text = args->count > 1 ? args->items[1] : NULL;
+	struct medio_sriov_job job = {
+		.cmd = cmd,
+		.name = args->items[0],
+		.number = -1,
+		.force = opts->force,
+		.json = opts->json,
+	};
+	struct medio_error *err = NULL;
+
+	if (opts->dry_run || opts->root)
+		return medio_command_usage(
+			cmd, "--dry-run and --root go with the address of a device");
+	if (opts->vf == NO_VF && text && !is_number(text))
+		return medio_command_usage(cmd,
+			"'%.40s' is no number of virtual functions; settings of one go with --vf N",
+			text);
+	if (opts->vf == NO_VF) {
+		job.number = text ? (int)strtoul(text, NULL, 10) : -1;
+		return args->count > 2 ? medio_command_usage(cmd, "one number is enough")
+				       : medio_sriov_card(&job);
+	}
+	if (!text)
+		return medio_command_usage(cmd,
+			"say what virtual function %u is to have, as vlan=5", (unsigned)opts->vf);
+	for (unsigned i = 1; i < args->count; i++) {
+		if (medio_sriov_check_setting(args->items[i], &err)) {
+			int code = medio_command_usage(cmd, "%s", medio_error_text(err));
+			medio_error_free(err);
+			return code;
+		}
+	}
+	job.vf = (int)opts->vf;
+	job.settings = args->items + 1;
+	job.nsettings = args->count - 1;
+	return medio_sriov_card(&job);
+}
 
 static int run(
 	const struct medio_command *cmd, void *options_, const struct medio_option_list *args)
@@ -256,7 +314,13 @@ static int run(
 	struct medio_error *err = NULL;
 
 	job.host.root = job.opts->root;
-	if (text && (!*text || strlen(text) > 6 || text[strspn(text, "0123456789")]))
+	if (medio_sriov_is_card(args->items[0]))
+		return run_card(cmd, job.opts, args);
+	if (job.opts->vf != NO_VF || args->count > 2)
+		return medio_command_usage(cmd,
+			"settings are for virtual functions of mediod's cards; those of this "
+			"machine's are set with ip(8)");
+	if (text && !is_number(text))
 		return medio_command_usage(cmd, "'%.40s' is no number of virtual functions", text);
 	if (!text && (job.opts->dry_run || job.opts->force))
 		return medio_command_usage(cmd, "--dry-run and --force go with a number");
@@ -268,11 +332,12 @@ static int run(
 
 const struct medio_command medio_command_sriov = {
 	.name = "sriov",
-	.summary = "Show or set the virtual functions of a PCI device",
-	.arguments = "BDF [N]",
+	.summary = "Show or set the virtual functions of a card: this machine's or mediod's",
+	.arguments = "BDF|CARD [N | --vf N WORD=VALUE…]",
 	.min_args = 1,
-	.max_args = 2,
+	.max_args = 16,
 	.options = options,
 	.options_size = sizeof(struct options),
+	.defaults = &defaults,
 	.run = run,
 };

@@ -11,6 +11,7 @@
 #include "manage/describe.h"
 #include "util/cleanup.h"
 #include "util/error.h"
+#include "util/nearest.h"
 
 struct options {
 	const char *parent;
@@ -72,19 +73,35 @@ static void print_irqs(const struct json_object *irqs)
 		printf(", MSI-X %lld", msix);
 }
 
+/* What `medio serve` can make of it. */
+static void print_as(const struct json_object *type)
+{
+	struct json_object *as = medio_json_get(type, "as");
+
+	printf("    served as");
+	for (size_t i = 0; as && i < json_object_array_length(as); i++)
+		printf("%s %s", i ? "," : "",
+			json_object_get_string(json_object_array_get_idx(as, i)));
+	putchar('\n');
+}
+
 static void print_type(const struct json_object *type)
 {
 	long long available = medio_json_int(type, "available_instances");
 
 	printf("%s%s%s  %s", medio_bold(stdout), medio_json_string(type, "name"),
 		medio_plain(stdout), medio_json_string(type, "summary"));
-	if (available != UINT_MAX) /* there is a limit */
+	if (json_object_get_boolean(medio_json_get(type, "vf")))
+		printf("  [made by sriov_numvfs of a card]");
+	else if (available != UINT_MAX) /* there is a limit */
 		printf("  [%lld available]", available);
 	printf("\n    PCI %s, class %s", medio_json_string(type, "id"),
 		medio_json_string(type, "class"));
 	print_bars(medio_json_get(type, "bars"));
 	print_irqs(medio_json_get(type, "irqs"));
 	putchar('\n');
+	if (medio_json_get(type, "as")) /* a mediod of before has none */
+		print_as(type);
 	print_params(medio_json_get(type, "parameters"));
 }
 
@@ -108,7 +125,8 @@ static void print_text(struct json_object *parents, struct json_object *filters)
 {
 	for (size_t i = 0; i < json_object_array_length(parents); i++)
 		print_parent(json_object_array_get_idx(parents, i));
-	printf("Filters, for --filter:\n");
+	if (json_object_array_length(filters))
+		printf("Filters, for --filter:\n");
 	for (size_t i = 0; i < json_object_array_length(filters); i++) {
 		struct json_object *filter = json_object_array_get_idx(filters, i);
 		printf("%s%s%s  %s\n", medio_bold(stdout), medio_json_string(filter, "name"),
@@ -182,9 +200,63 @@ static int only_parent(struct json_object **parents, const char *name, struct me
 	return medio_error_set(err, EINVAL, "no parent '%s'", name);
 }
 
-static void print(const struct options *opts, struct json_object *parents)
+/* A parent with only one of its types; NULL: it has no such type. */
+static struct json_object *with_type(struct json_object *parent, const char *name)
 {
-	struct json_object *filters = describe_filters();
+	struct json_object *types = medio_json_get(parent, "types");
+
+	for (size_t i = 0; types && i < json_object_array_length(types); i++) {
+		struct json_object *type = json_object_array_get_idx(types, i);
+		if (strcmp(medio_json_string(type, "name"), name) != 0)
+			continue;
+		struct json_object *one = json_object_new_array();
+		json_object_array_add(one, json_object_get(type));
+		json_object_object_add(parent, "types", one);
+		return json_object_get(parent);
+	}
+	return NULL;
+}
+
+/* "unknown type …", with the names that there are. */
+static int no_such_type(struct json_object *parents, const char *name, struct medio_error **err)
+{
+	const char *names[64];
+	size_t count = 0;
+
+	for (size_t i = 0; i < json_object_array_length(parents); i++) {
+		struct json_object *types = medio_json_get(
+			json_object_array_get_idx(parents, i), "types");
+		for (size_t k = 0; types && k < json_object_array_length(types); k++)
+			if (count < MEDIO_ARRAY_SIZE(names))
+				names[count++] = medio_json_string(
+					json_object_array_get_idx(types, k), "name");
+	}
+	return medio_unknown(err, "type", name, names, count);
+}
+
+/* Parents may have types of the same name: all of those. */
+static int only_type(struct json_object **parents, const char *name, struct medio_error **err)
+{
+	struct json_object *all = *parents, *some = json_object_new_array();
+
+	for (size_t i = 0; i < json_object_array_length(all); i++) {
+		struct json_object *parent = with_type(json_object_array_get_idx(all, i), name);
+		if (parent)
+			json_object_array_add(some, parent);
+	}
+	if (json_object_array_length(some)) {
+		json_object_put(all);
+		*parents = some;
+		return 0;
+	}
+	json_object_put(some);
+	return no_such_type(all, name, err);
+}
+
+/* The filters are no part of one type. */
+static void print(const struct options *opts, struct json_object *parents, bool with_filters)
+{
+	struct json_object *filters = with_filters ? describe_filters() : json_object_new_array();
 
 	if (opts->json) {
 		struct json_object *top = json_object_new_object();
@@ -204,15 +276,16 @@ static int run(
 	const struct options *opts = options_;
 	struct json_object *parents = NULL;
 	struct medio_error *err = NULL;
-	(void)args;
 
 	int ret = opts->builtin ? 1 : ask_daemon(&parents, &err);
 	if (ret == 1)
 		ret = ask_builtin(&parents, &err);
 	if (ret == 0 && opts->parent)
 		ret = only_parent(&parents, opts->parent, &err);
+	if (ret == 0 && args->count)
+		ret = only_type(&parents, args->items[0], &err);
 	if (ret == 0)
-		print(opts, parents);
+		print(opts, parents, !args->count);
 	json_object_put(parents);
 	return ret ? medio_client_fail(cmd, ret, err) : MEDIO_EXIT_OK;
 }
@@ -220,7 +293,8 @@ static int run(
 const struct medio_command medio_command_types = {
 	.name = "types",
 	.summary = "List the types of device there are, with their parameters",
-	.arguments = "",
+	.arguments = "[TYPE]",
+	.max_args = 1,
 	.options = options,
 	.options_size = sizeof(struct options),
 	.run = run,

@@ -11,6 +11,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "registers/registers.h"
+
 /* Registers of BAR 0: 32 bits below 0x80, 32 or 64 from there on. */
 enum {
 	IDENT = 0x00,	   /* 0xMMmm00ed: version and name */
@@ -423,6 +425,7 @@ const struct medio_type medio_edu = {
 	.params = params,
 	.state_size = sizeof(struct edu),
 	.ops = &ops,
+	.registers = registers_edu,
 };
 
 const struct medio_type *const medio_edu_types[] = { &medio_edu, NULL };

@@ -86,7 +86,7 @@ static void ext_save(const struct medio_mtty_port *port, uint8_t *to)
 {
 	const struct medio_mtty_uart *uart = &port->uart;
 	uint8_t unused[MEDIO_MTTY_FIFO_SIZE];
-	struct medio_mtty_wire wire = port->rx;
+	struct medio_wire wire = port->stream.rx;
 	size_t done = 0, len;
 
 	fifo_save(&uart->tx, to + EXT_TX_FIFO, unused);
@@ -99,9 +99,9 @@ static void ext_save(const struct medio_mtty_port *port, uint8_t *to)
 			  (uart->timeout ? PENDING_TIMEOUT : 0);
 	medio_put_le(to + EXT_BREAK_AT, 4, (uint32_t)port->break_at);
 	medio_put_le(to + EXT_WIRE_LEN, 4, wire.count);
-	for (const uint8_t *bytes; (bytes = medio_mtty_wire_peek(&wire, &len)), len; done += len) {
+	for (const uint8_t *bytes; (bytes = medio_wire_peek(&wire, &len)), len; done += len) {
 		memcpy(to + EXT_LEN + done, bytes, len);
-		medio_mtty_wire_taken(&wire, len);
+		medio_wire_taken(&wire, len);
 	}
 }
 
@@ -112,7 +112,7 @@ ssize_t medio_mtty_ports_save(
 	size_t need = HEADER_LEN + nports * (PORT_LEN + EXT_LEN);
 
 	for (unsigned i = 0; i < nports; i++)
-		need += ports[i].rx.count;
+		need += ports[i].stream.rx.count;
 	if (cap < need)
 		return (ssize_t)need;
 
@@ -126,7 +126,7 @@ ssize_t medio_mtty_ports_save(
 		port_save(&ports[i].uart, to);
 	for (unsigned i = 0; i < nports; i++) {
 		ext_save(&ports[i], to);
-		to += EXT_LEN + ports[i].rx.count;
+		to += EXT_LEN + ports[i].stream.rx.count;
 	}
 	return (ssize_t)need;
 }
@@ -215,7 +215,7 @@ static size_t ext_parse(struct image *image, const uint8_t *from, size_t size)
 	break_at = (int32_t)medio_get_le(from + EXT_BREAK_AT, 4);
 	image->wire_len = medio_get_le(from + EXT_WIRE_LEN, 4);
 	image->wire = from + EXT_LEN;
-	if (image->wire_len > MEDIO_MTTY_WIRE_SIZE || image->wire_len > size - EXT_LEN ||
+	if (image->wire_len > MEDIO_WIRE_SIZE || image->wire_len > size - EXT_LEN ||
 		break_at < -1 || break_at > (int32_t)image->wire_len)
 		return 0;
 	image->break_at = break_at;
@@ -280,9 +280,9 @@ static void adopt(struct medio_mtty_port *port, const struct image *image, bool 
 	if (!has_levels)
 		uart->deltas = 0;
 
-	medio_mtty_wire_clear(&port->rx);
+	medio_wire_clear(&port->stream.rx);
 	if (image->wire)
-		medio_mtty_wire_put(&port->rx, image->wire, image->wire_len);
+		medio_wire_put(&port->stream.rx, image->wire, image->wire_len);
 	port->break_at = image->break_at;
 	port->held = 0;
 }

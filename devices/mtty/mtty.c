@@ -10,6 +10,7 @@
 
 #include "migrate.h"
 #include "port.h"
+#include "registers/registers.h"
 
 #define MAX_PORTS 2
 
@@ -172,7 +173,7 @@ static ssize_t stats_show(
 			"tx %llu\nrx %llu\nunheard %llu\noverruns %llu\ntx_lost %llu\n"
 			"interrupts %llu\n",
 			(unsigned long long)port->stats.tx, (unsigned long long)port->stats.rx,
-			(unsigned long long)port->stats.unheard,
+			(unsigned long long)port->stream.unheard,
 			(unsigned long long)port->uart.overruns,
 			(unsigned long long)port->uart.tx_lost,
 			(unsigned long long)port->stats.interrupts),
@@ -241,6 +242,7 @@ const struct medio_type medio_mtty_1 = {
 	.ops = &mtty_ops,
 	.units = 1,
 	.data = &single,
+	.registers = registers_16550,
 };
 
 const struct medio_type medio_mtty_2 = {
@@ -258,6 +260,7 @@ const struct medio_type medio_mtty_2 = {
 	.ops = &mtty_ops,
 	.units = 2,
 	.data = &dual,
+	.registers = registers_16550_dual,
 };
 
 /*
@@ -285,6 +288,7 @@ const struct medio_type medio_mtty_msi = {
 	.ops = &mtty_ops,
 	.units = 1,
 	.data = &single,
+	.registers = registers_16550,
 };
 
 const struct medio_type *const medio_mtty_types[] = {

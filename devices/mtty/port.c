@@ -2,20 +2,38 @@
 #include "port.h"
 
 #include <errno.h>
-#include <stdio.h>
 
-static const struct medio_mtty_backend *const backends[] = {
-	&medio_mtty_echo,
-	&medio_mtty_pty,
-	&medio_mtty_unix,
-	&medio_mtty_stdio,
-	&medio_mtty_file,
-	&medio_mtty_null,
-};
+/* Lines of a peer that is there, and of nobody. */
+#define LINES_PEER (MEDIO_MTTY_MSR_CTS | MEDIO_MTTY_MSR_DSR | MEDIO_MTTY_MSR_DCD)
+#define LINES_NONE 0
 
-#define NUM_BACKENDS (sizeof(backends) / sizeof(backends[0]))
+/* Linux polls LSR at most 10000 times for one character before it gives up on it. */
+#define STALL_ACCESSES 16384
 
-/* Transmit FIFO to backend, until one is empty or the other full. True if anything moved. */
+/*
+ * To the stream. An echo's cable holds 4096 bytes besides the two FIFOs; when it is full the
+ * transmitter waits until the guest reads. A guest that only ever writes (a console nobody logs in
+ * on) would wait for ever, so one that touches the port STALL_ACCESSES times meanwhile and reads
+ * nothing loses what no longer fits: an overrun, as on hardware from the seventeenth byte on. The
+ * first byte read makes the cable safe again. Accesses are counted, not time: a guest that is
+ * paused or starved loses nothing.
+ */
+static size_t send(struct medio_mtty_port *port, const uint8_t *buf, size_t len)
+{
+	size_t sent = medio_stream_send(&port->stream, buf, len);
+
+	if (!port->stream.kind->echoes)
+		return sent;
+	if (sent) {
+		port->held = 0;
+	} else if (port->held > STALL_ACCESSES) {
+		medio_mtty_uart_rx_overrun(&port->uart, len);
+		sent = len;
+	}
+	return sent;
+}
+
+/* Transmit FIFO to stream, until one is empty or the other full. True if anything moved. */
 static bool pump_tx(struct medio_mtty_port *port)
 {
 	uint8_t buf[MEDIO_MTTY_FIFO_SIZE];
@@ -27,7 +45,7 @@ static bool pump_tx(struct medio_mtty_port *port)
 
 		if (!len)
 			break;
-		sent = port->backend->send(port, buf, len);
+		sent = send(port, buf, len);
 		if (!sent) {
 			port->held += port->held < UINT32_MAX;
 			break;
@@ -43,7 +61,7 @@ static bool pump_tx(struct medio_mtty_port *port)
 static bool pump_rx_step(struct medio_mtty_port *port, unsigned room)
 {
 	size_t len;
-	const uint8_t *bytes = medio_mtty_wire_peek(&port->rx, &len);
+	const uint8_t *bytes = medio_wire_peek(&port->stream.rx, &len);
 
 	if (port->break_at == 0) {
 		port->break_at = -1;
@@ -56,7 +74,7 @@ static bool pump_rx_step(struct medio_mtty_port *port, unsigned room)
 		len = port->break_at;
 	for (size_t i = 0; i < len; i++)
 		medio_mtty_uart_rx_put(&port->uart, bytes[i], 0);
-	medio_mtty_wire_taken(&port->rx, len);
+	medio_stream_taken(&port->stream, len);
 	port->stats.rx += len;
 	if (port->break_at > 0)
 		port->break_at -= (int)len;
@@ -69,18 +87,9 @@ static bool pump_rx(struct medio_mtty_port *port)
 	bool moved = false;
 	unsigned room;
 
-	if (!medio_mtty_wire_room(&port->rx))
-		port->wire_was_full = true;
 	while (!medio_mtty_uart_looped(&port->uart) &&
 		(room = medio_mtty_uart_rx_room(&port->uart)) > 0 && pump_rx_step(port, room))
 		moved = true;
-
-	if (port->wire_was_full && port->rx.count <= MEDIO_MTTY_WIRE_SIZE / 2) {
-		/* Only at half, so that the backend then has work worth a system call. */
-		port->wire_was_full = false;
-		if (port->backend->room)
-			port->backend->room(port);
-	}
 	return moved;
 }
 
@@ -139,11 +148,20 @@ static void timeout_fired(void *opaque)
 	medio_mtty_port_kick(port);
 }
 
-void medio_mtty_port_lines(struct medio_mtty_port *port, uint8_t lines)
+static void stream_peer(struct medio_stream *stream)
 {
-	medio_mtty_uart_lines(&port->uart, lines);
+	struct medio_mtty_port *port = stream->opaque;
+
+	medio_mtty_uart_lines(&port->uart, stream->peer ? LINES_PEER : LINES_NONE);
 	medio_mtty_port_kick(port);
 }
+
+static void stream_moved(struct medio_stream *stream)
+{
+	medio_mtty_port_kick(stream->opaque);
+}
+
+static const struct medio_stream_user stream_user = { .moved = stream_moved, .peer = stream_peer };
 
 uint8_t medio_mtty_port_read(struct medio_mtty_port *port, unsigned reg)
 {
@@ -158,8 +176,8 @@ void medio_mtty_port_write(struct medio_mtty_port *port, unsigned reg, uint8_t v
 	bool was_breaking = medio_mtty_uart_breaking(&port->uart);
 
 	medio_mtty_uart_write(&port->uart, reg, value);
-	if (!was_breaking && medio_mtty_uart_breaking(&port->uart) && port->backend->send_break)
-		port->backend->send_break(port);
+	if (!was_breaking && medio_mtty_uart_breaking(&port->uart) && port->stream.kind->echoes)
+		port->break_at = (int)port->stream.rx.count;
 	medio_mtty_port_kick(port);
 }
 
@@ -167,89 +185,46 @@ void medio_mtty_port_reset(struct medio_mtty_port *port)
 {
 	medio_mtty_uart_reset(&port->uart);
 	port->held = 0;
-	if (port->backend->reset)
-		port->backend->reset(port);
+	if (port->stream.kind->echoes) {
+		/* What was on the cable came from the guest that is gone. */
+		medio_wire_clear(&port->stream.rx);
+		port->break_at = -1;
+	}
 	medio_mtty_port_kick(port);
 }
 
 void medio_mtty_port_loaded(struct medio_mtty_port *port)
 {
-	/* The wire may be fuller or emptier than the backend knows. */
-	port->wire_was_full = false;
-	if (port->backend->room)
-		port->backend->room(port);
+	medio_stream_loaded(&port->stream);
 	medio_mtty_port_kick(port);
-}
-
-static int unknown(struct medio_mtty_port *port, const char *spec)
-{
-	char list[256];
-	int len = 0;
-
-	for (unsigned i = 0; i < NUM_BACKENDS; i++)
-		len += snprintf(
-			list + len, sizeof(list) - len, "%s%s", i ? ", " : "", backends[i]->usage);
-	return medio_fail(
-		port->dev, EINVAL, "port%u: '%s' is none of: %s", port->index, spec, list);
-}
-
-/* Split spec into backend and argument. */
-static int parse(struct medio_mtty_port *port, const char *spec, const char **arg)
-{
-	const char *colon = strchr(spec, ':');
-	size_t len = colon ? (size_t)(colon - spec) : strlen(spec);
-
-	*arg = colon && colon[1] ? colon + 1 : NULL;
-	for (unsigned i = 0; i < NUM_BACKENDS; i++) {
-		const struct medio_mtty_backend *b = backends[i];
-
-		if (strlen(b->name) != len || memcmp(b->name, spec, len) != 0)
-			continue;
-		if (b->arg == MEDIO_MTTY_ARG_NONE
-				? colon != NULL
-				: (colon || b->arg == MEDIO_MTTY_ARG_REQUIRED) && !*arg)
-			return medio_fail(port->dev, EINVAL, "port%u: '%s': must be %s",
-				port->index, spec, b->usage);
-		port->backend = b;
-		return 0;
-	}
-	return unknown(port, spec);
 }
 
 int medio_mtty_port_open(struct medio_mtty_port *port, struct medio_dev *dev, unsigned index,
 	const char *spec, medio_mtty_port_changed_fn *changed)
 {
-	const char *arg;
 	int ret;
 
 	port->dev = dev;
 	port->index = index;
 	port->changed = changed;
 	port->break_at = -1;
-	ret = parse(port, spec, &arg);
-	if (ret)
-		return ret;
 	port->timeout = medio_timer_new(dev, timeout_fired, port);
 	if (!port->timeout)
 		return medio_fail(dev, ENOMEM, "port%u: no memory", index);
-	medio_mtty_uart_reset(&port->uart);
-	/* Nobody looks at the port yet: what open() does to the lines is no change. */
-	port->pumping = true;
-	ret = port->backend->open(port, arg);
-	port->pumping = port->again = false;
+	ret = medio_stream_open(&port->stream, dev, index, spec, &stream_user, port);
 	if (ret) {
 		medio_timer_free(port->timeout);
 		port->timeout = NULL;
 		return ret;
 	}
 	medio_mtty_uart_reset(&port->uart);
+	medio_mtty_uart_lines(&port->uart, port->stream.peer ? LINES_PEER : LINES_NONE);
+	medio_mtty_uart_reset(&port->uart);
 	return 0;
 }
 
 void medio_mtty_port_close(struct medio_mtty_port *port)
 {
-	port->pumping = true; /* the card is going: lines that drop tell nobody */
-	if (port->backend->close)
-		port->backend->close(port);
+	medio_stream_close(&port->stream);
 	medio_timer_free(port->timeout);
 }

@@ -15,7 +15,7 @@
 
 #include "virtio.h"
 
-#define VIRTIO_BLK_DEPTH 64 /* commands under way, at most */
+#define VIRTIO_BLK_DEPTH 256 /* commands under way, at most */
 
 struct virtio_blk;
 

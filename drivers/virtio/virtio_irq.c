@@ -261,6 +261,8 @@ static uint64_t left_of(uint64_t start, int timeout_ms)
 
 int virtio_wait(struct virtio *v, struct virtio_queue *const *queues, unsigned n, int timeout_ms)
 {
+	/* Without them rings keep saying so: to write it each time takes the device's processor the line. */
+	const bool irqs = v->info.irq != VIRTIO_IRQ_NONE;
 	uint64_t start = virtio_now_ms();
 	int ret = v->broken;
 
@@ -269,7 +271,7 @@ int virtio_wait(struct virtio *v, struct virtio_queue *const *queues, unsigned n
 	while (!any_ready(queues, n)) {
 		uint64_t left = left_of(start, timeout_ms);
 		ret = look(v, queues, n);
-		if (!ret && want_irqs(queues, n))
+		if (!ret && irqs && want_irqs(queues, n))
 			continue;
 		/* Once with no time at all: what has happened is seen. */
 		if (!ret)
@@ -277,7 +279,7 @@ int virtio_wait(struct virtio *v, struct virtio_queue *const *queues, unsigned n
 		if (ret || !left)
 			break;
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; irqs && i < n; i++)
 		virtq_no_irq(queues[i]->ring);
 	if (ret < 0 && ret != -EINTR)
 		v->broken = ret;

@@ -8,22 +8,11 @@
 #include "delay.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "wait/wait.h"
 
 #define HOUR_NS	   UINT64_C(3600000000000)
 #define MAX_EVENTS 64 /* interrupts under way; a power of two */
-
-/* An access that waits. */
-struct access {
-	struct access *next;
-	struct medio_token *token;
-	uint64_t due, offset;
-	size_t count, capacity; /* of data */
-	unsigned region;
-	bool write;
-	uint8_t data[];
-};
 
 enum edge { DOWN, UP, PULSE };
 
@@ -36,9 +25,8 @@ struct event {
 struct delay {
 	uint64_t read, write, config, irq; /* parameters, ns */
 
-	struct medio_timer *access_timer, *irq_timer;
-	struct access *first, *last;
-	struct access *spare; /* one to use again, so that a steady client allocates nothing */
+	struct wait_queue queue;
+	struct medio_timer *irq_timer;
 	struct event events[MAX_EVENTS];
 	unsigned head, tail; /* free-running: added at head, sent at tail */
 };
@@ -52,100 +40,15 @@ static uint64_t until(uint64_t due)
 
 /* ---- Accesses ---------------------------------------------------------------------------------- */
 
-static struct access *access_new(struct delay *d, size_t count)
-{
-	struct access *a = d->spare;
-
-	if (a && a->capacity >= count) {
-		d->spare = NULL;
-		return a;
-	}
-	size_t capacity = count < 256 ? 256 : count;
-	a = malloc(sizeof(*a) + capacity);
-	if (a)
-		a->capacity = capacity;
-	return a;
-}
-
-static void access_free(struct delay *d, struct access *a)
-{
-	if (d->spare && d->spare->capacity >= a->capacity) {
-		free(a);
-		return;
-	}
-	free(d->spare);
-	d->spare = a;
-}
-
-/* The oldest goes down. What it causes may be a new access, or the end of the client. */
-static void run_first(struct medio_dev *dev, struct delay *d)
-{
-	struct access *a = d->first;
-
-	d->first = a->next;
-	if (!d->first)
-		d->last = NULL;
-	if (a->write)
-		medio_next_complete_write(a->token, a->region, a->offset, a->data, a->count);
-	else
-		medio_next_complete_read(a->token, a->region, a->offset, a->data, a->count);
-	access_free(d, a);
-}
-
-static void on_access_timer(void *opaque)
-{
-	struct medio_dev *dev = opaque;
-	struct delay *d = medio_priv(dev);
-	uint64_t now = medio_now_ns();
-
-	while (d->first && d->first->due <= now)
-		run_first(dev, d);
-	if (d->first)
-		medio_timer_arm(d->access_timer, until(d->first->due));
-}
-
-static int enqueue(struct medio_dev *dev, uint64_t wait, unsigned region, uint64_t offset,
-	const void *data, size_t count)
-{
-	struct delay *d = medio_priv(dev);
-	struct access *a = access_new(d, count);
-
-	if (!a)
-		return -ENOMEM;
-	a->token = medio_defer(dev);
-	if (!a->token) {
-		access_free(d, a);
-		return -ENOMEM;
-	}
-	a->next = NULL;
-	a->due = medio_now_ns() + wait;
-	if (d->last && d->last->due > a->due)
-		a->due = d->last->due;
-	a->region = region;
-	a->offset = offset;
-	a->count = count;
-	a->write = data != NULL;
-	if (data)
-		memcpy(a->data, data, count);
-	if (d->last) {
-		d->last->next = a;
-	} else {
-		d->first = a;
-		medio_timer_arm(d->access_timer, wait);
-	}
-	d->last = a;
-	return MEDIO_DEFERRED;
-}
-
 static int delay_read(
 	struct medio_dev *dev, unsigned region, uint64_t offset, void *buf, size_t count)
 {
 	struct delay *d = medio_priv(dev);
 	uint64_t wait = region == MEDIO_REGION_CONFIG ? d->config : d->read;
 
-	if (!wait && !d->first)
+	if (!wait && wait_is_empty(&d->queue))
 		return medio_next_region_read(dev, region, offset, buf, count);
-	return enqueue(dev, wait, region, offset, NULL, count);
+	return wait_add(&d->queue, medio_now_ns() + wait, region, offset, NULL, count);
 }
 
 static int delay_write(
@@ -154,9 +57,9 @@ static int delay_write(
 	struct delay *d = medio_priv(dev);
 	uint64_t wait = region == MEDIO_REGION_CONFIG ? d->config : d->write;
 
-	if (!wait && !d->first)
+	if (!wait && wait_is_empty(&d->queue))
 		return medio_next_region_write(dev, region, offset, buf, count);
-	return enqueue(dev, wait, region, offset, buf, count);
+	return wait_add(&d->queue, medio_now_ns() + wait, region, offset, buf, count);
 }
 
 /* What a client asked before it left still happens before it has left; the next one shall not see
@@ -165,8 +68,8 @@ static void delay_client(struct medio_dev *dev, bool present)
 {
 	struct delay *d = medio_priv(dev);
 
-	while (!present && d->first)
-		run_first(dev, d);
+	if (!present)
+		wait_flush(&d->queue);
 	medio_next_client(dev, present);
 }
 
@@ -241,27 +144,18 @@ static int delay_init(struct medio_dev *dev)
 {
 	struct delay *d = medio_priv(dev);
 
-	d->access_timer = medio_timer_new(dev, on_access_timer, dev);
 	d->irq_timer = medio_timer_new(dev, on_irq_timer, dev);
-	if (d->access_timer && d->irq_timer)
+	if (d->irq_timer && wait_init(&d->queue, dev) == 0)
 		return 0;
-	medio_timer_free(d->access_timer);
 	medio_timer_free(d->irq_timer);
 	return medio_fail(dev, ENOMEM, "out of memory");
 }
 
-/* The device below is gone: what waits, waits for nobody. The library frees the tokens. */
 static void delay_fini(struct medio_dev *dev)
 {
 	struct delay *d = medio_priv(dev);
-	struct access *next;
 
-	for (struct access *a = d->first; a; a = next) {
-		next = a->next;
-		free(a);
-	}
-	free(d->spare);
-	medio_timer_free(d->access_timer);
+	wait_fini(&d->queue);
 	medio_timer_free(d->irq_timer);
 }
 

@@ -98,10 +98,20 @@ static const char *pick(uint32_t n, const char *const *names, size_t count)
 
 /* ---- Lines ------------------------------------------------------------------------------------- */
 
-static void add_access(struct text *text, const char *verb, const struct medio_record *r)
+static void add_place(struct text *text, const struct medio_record *r, const char *name)
 {
-	add(text, "%s %s+0x%" PRIx64 " %" PRIu64, verb, medio_line_region(r->region), r->offset,
-		r->count);
+	if (name)
+		add(text, "%s", name);
+	else
+		add(text, "%s+0x%" PRIx64, medio_line_region(r->region), r->offset);
+}
+
+static void add_access(
+	struct text *text, const char *verb, const struct medio_record *r, const char *name)
+{
+	add(text, "%s ", verb);
+	add_place(text, r, name);
+	add(text, " %" PRIu64, r->count);
 }
 
 static void add_dma(struct text *text, const char *verb, const struct medio_record *r)
@@ -109,20 +119,21 @@ static void add_dma(struct text *text, const char *verb, const struct medio_reco
 	add(text, "%s 0x%" PRIx64 " %" PRIu64, verb, r->offset, r->count);
 }
 
-static void add_call(struct text *text, const struct medio_record *r)
+static void add_call(struct text *text, const struct medio_record *r, const char *name)
 {
 	switch (r->kind) {
 	case MEDIO_RECORD_READ:
-		add_access(text, "read ", r);
+		add_access(text, "read ", r, name);
 		break;
 	case MEDIO_RECORD_WRITE:
-		add_access(text, "write", r);
+		add_access(text, "write", r, name);
 		break;
 	case MEDIO_RECORD_ANSWER:
-		add_access(text, "answer", r);
+		add_access(text, "answer", r, name);
 		break;
 	case MEDIO_RECORD_DOORBELL:
-		add(text, "doorbell %s+0x%" PRIx64, medio_line_region(r->region), r->offset);
+		add(text, "doorbell ");
+		add_place(text, r, name);
 		break;
 	case MEDIO_RECORD_RESET:
 		add(text, "reset %s", PICK(r->arg, "device", "flr", "power"));
@@ -197,13 +208,14 @@ static void add_outcome(struct text *text, const struct medio_record *r, size_t 
 	}
 }
 
-size_t medio_line_print(const struct medio_record *record, size_t shown, char *buf, size_t size)
+size_t medio_line_print(
+	const struct medio_record *record, const char *name, size_t shown, char *buf, size_t size)
 {
 	struct text text = { buf, size, 0 };
 
 	add(&text, "+%" PRIu64 ".%06" PRIu64 " ", record->time_ns / 1000000000,
 		record->time_ns % 1000000000 / 1000);
-	add_call(&text, record);
+	add_call(&text, record, name);
 	add_outcome(&text, record, shown);
 	return text.used;
 }
@@ -212,7 +224,7 @@ size_t medio_line_print_call(const struct medio_record *record, char *buf, size_
 {
 	struct text text = { buf, size, 0 };
 
-	add_call(&text, record);
+	add_call(&text, record, NULL);
 	return text.used;
 }
 

@@ -11,9 +11,11 @@
 
 /*
  * Print "+seconds.micros words", without a newline, cut to size and NUL-terminated. At most shown
- * bytes of data are printed (1, 2, 4 and 8 bytes are one number). Returns the length.
+ * bytes of data are printed (1, 2, 4 and 8 bytes are one number). name: the register's, to stand in the
+ * place of region and offset, or NULL. Returns the length.
  */
-size_t medio_line_print(const struct medio_record *record, size_t shown, char *buf, size_t size);
+size_t medio_line_print(
+	const struct medio_record *record, const char *name, size_t shown, char *buf, size_t size);
 /* The same without the time and the result: "read  bar0+0x5 1". */
 size_t medio_line_print_call(const struct medio_record *record, char *buf, size_t size);
 /* "0x60", "de ad be ef ..." */

@@ -29,7 +29,9 @@ struct trace {
 	char *file, *record; /* parameters */
 	uint64_t data;
 	int only;
+	bool names;
 
+	const struct medio_dev *dev;
 	struct medio_sink text, events;
 	struct medio_timer *timer;
 	bool waiting;		      /* the timer runs */
@@ -77,11 +79,13 @@ static void flush_soon(struct trace *t)
 
 static void put_line(struct trace *t, const struct medio_record *r)
 {
-	char line[MEDIO_LINE_MAX];
+	char line[MEDIO_LINE_MAX], name[96];
 
 	if (t->text.fd < 0)
 		return;
-	size_t len = medio_line_print(r, t->data, line, sizeof(line) - 1);
+	bool named = t->names && medio_record_has_region(r->kind) &&
+		     medio_register_name(t->dev, r->region, r->offset, name, sizeof(name));
+	size_t len = medio_line_print(r, named ? name : NULL, t->data, line, sizeof(line) - 1);
 	line[len++] = '\n';
 	medio_sink_begin(&t->text, len);
 	medio_sink_add(&t->text, line, len);
@@ -248,14 +252,14 @@ static void trace_client(struct medio_dev *dev, bool present)
 	medio_next_client(dev, present);
 }
 
-static void trace_dma_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
+static int trace_dma_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
 {
 	struct trace *t = medio_priv(dev);
 	struct medio_record r = arg(event(t, MEDIO_RECORD_DMA_MAP, iova, size), prot);
 
 	if (wants(t, ONLY_DMA))
 		put_both(t, &r);
-	medio_next_dma_map(dev, iova, size, prot);
+	return medio_next_dma_map(dev, iova, size, prot);
 }
 
 static void trace_dma_unmap(struct medio_dev *dev, uint64_t iova, uint64_t size)
@@ -462,6 +466,7 @@ static int trace_init(struct medio_dev *dev)
 	struct trace *t = medio_priv(dev);
 	int ret = 0;
 
+	t->dev = dev;
 	t->text.fd = t->events.fd = -1;
 	t->start = medio_now_ns();
 	t->timer = medio_timer_new(dev, on_timer, dev);
@@ -513,6 +518,11 @@ static const struct medio_param trace_params[] = {
 		.deflt = "all",
 		.choices = only_names,
 		.help = "trace these events, besides resets and clients" },
+	{ .name = "names",
+		.kind = MEDIO_PARAM_BOOL,
+		.offset = offsetof(struct trace, names),
+		.deflt = "on",
+		.help = "show registers by their names, where they are known" },
 	{ NULL },
 };
 

@@ -16,7 +16,8 @@
  * Threads: every operation of one instance, and every callback of its watches and timers, runs on
  * the thread of the event loop the instance was made on. A host call (any function here that takes
  * a `struct medio_dev *`) may be made on that thread only, unless its comment says otherwise. A
- * device has no threads of its own: in mediod's workers the sandbox ends a process that makes one.
+ * device that needs threads makes them in init(), to wait for what would hold up the loop, and they make
+ * no host calls: in mediod's workers the sandbox ends a process that makes one later.
  *
  * Errors: functions return 0, or a negative errno. What a guest does wrong is never an assertion:
  * return an errno, or complain with medio_guest_error() and carry on as the hardware would.
@@ -39,7 +40,7 @@ extern "C" {
 #endif
 
 /* Version of the structures in this header; a plug-in built against another one is refused. */
-#define MEDIO_DEVICE_ABI 1
+#define MEDIO_DEVICE_ABI 3
 
 /*
  * One link of an instance's chain: the device's own, or a filter's. Opaque; an operation is given
@@ -132,6 +133,7 @@ struct medio_bar {
 	const struct medio_mmap_area *areas;
 	const struct medio_doorbell *doorbells; /* num_doorbells of them */
 	unsigned num_doorbells;
+	bool areas_if_shared; /* only after medio_region_share() in init(); else it is all trapped */
 };
 
 enum medio_cap_kind {
@@ -185,6 +187,38 @@ struct medio_pci_id {
 	uint32_t class_code; /* 24 bits: base class, subclass, programming interface */
 };
 
+/*
+ * A register by its name, for whoever shows accesses: the filters trace, stats and fault. Also a table of
+ * them: `count` of the same size, `stride` bytes apart, shown as "doorbell[3]". In the order in which one is
+ * written down.
+ */
+struct medio_register {	  /* NOLINT(clang-analyzer-optin.performance.Padding) */
+	const char *name; /* [A-Za-z_][A-Za-z0-9_.]*; NULL ends a list */
+	unsigned region;  /* MEDIO_REGION_* */
+	uint64_t offset;  /* bytes */
+	uint32_t size;	  /* bytes of one, 1 and up */
+	uint32_t count;	  /* 0 means 1 */
+	uint32_t stride;  /* bytes; 0: size */
+};
+
+struct medio_type;
+
+/*
+ * Virtual functions (PCI Express Base 6.0, 9: SR-IOV). A card with these is a physical function: it gets the
+ * extended capability, so it needs MEDIO_CAP_PCIE. Each VF is an instance of its own, with its own memory
+ * map, interrupts and client; it lives in the process and on the loop of its PF, which it finds with
+ * medio_vf_pf(). VFs come all at once, when VF Enable is set (by the driver in the capability, or with
+ * medio_instance_set_vfs() by who runs the PF), and go all at once, before the PF does. A reset of the PF takes away
+ * those that the driver has made.
+ */
+struct medio_sriov {
+	const struct medio_type
+		*vf;		 /* no parameters, no INTx, MEDIO_CAP_PCIE, memory BARs of 4 KiB and
+					more; vendor as the PF's */
+	uint16_t total_vfs;	 /* TotalVFs and InitialVFs, 1 to 256 */
+	uint16_t offset, stride; /* of routing IDs; 0: 1, so that VFs follow their PF (ARI) */
+};
+
 /* ---- What the card does: operations go down the chain ---------------------------------------- */
 
 enum medio_reset {
@@ -203,6 +237,16 @@ enum { MEDIO_PROT_READ = 1, MEDIO_PROT_WRITE = 2 };
  * otherwise. Region offsets and counts are already checked against the region's size.
  */
 struct medio_device_ops {
+	/*
+	 * What this instance looks like, where that is not the same for every instance of its type (another
+	 * card's registers; as many virtual functions as a parameter says). Comes before init(), with
+	 * parameters stored. type is a copy, this instance's own: its id, bars, irqs, caps, config, registers,
+	 * sriov and raw_config may be changed, and what they point to must stay until fini(); the copy itself
+	 * goes (medio_dev_type() tells the type then). No calls but medio_priv(), medio_dev_type(), _uuid(),
+	 * _needs(), medio_vf_*(), medio_fail(), watches, timers and medio_region_share_fd(). -errno after
+	 * medio_fail(). Once it has succeeded fini() is called in the end, also if init() fails.
+	 */
+	int (*shape)(struct medio_dev *dev, struct medio_type *type);
 	/*
 	 * Make the device ready; parameters are stored, state is zeroed. On failure return -errno
 	 * after saying why with medio_fail(); fini() is then not called.
@@ -223,13 +267,22 @@ struct medio_device_ops {
 	/* A doorbell rang: through its eventfd (the value is not known), or by a write, after
 	 * region_write had it. */
 	void (*doorbell)(struct medio_dev *dev, unsigned region, uint64_t offset);
+	/*
+	 * The client is about to read config bytes: what the device makes of them now, it puts there
+	 * with medio_config_set().
+	 */
+	void (*config_read)(struct medio_dev *dev, unsigned offset, size_t count);
 	/* Config bytes changed by the client, after the library applied them. */
 	void (*config_changed)(struct medio_dev *dev, unsigned offset, size_t count);
 	/* To the state after power-on. The library has already reset config space and interrupts. */
 	void (*reset)(struct medio_dev *dev, enum medio_reset kind);
-	/* Guest memory comes and goes. After dma_unmap returns, no pointer into it may be used, and
-	 * every pin in the range must have been dropped. prot: MEDIO_PROT_*. */
-	void (*dma_map)(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot);
+	/*
+	 * Guest memory comes and goes. After dma_unmap returns, no pointer into it may be used, and
+	 * every pin in the range must have been dropped. prot: MEDIO_PROT_*. dma_map is called when the memory
+	 * can be used; -errno (medio_fail() says why) takes it away again, with a dma_unmap for the same
+	 * range, and is the answer to the client: for a device that hands memory on to another one.
+	 */
+	int (*dma_map)(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot);
 	void (*dma_unmap)(struct medio_dev *dev, uint64_t iova, uint64_t size);
 	/*
 	 * Stop touching guest memory. Return 0 when quiet, or -EBUSY and call
@@ -246,6 +299,22 @@ struct medio_device_ops {
 	 */
 	ssize_t (*save)(struct medio_dev *dev, void *buf, size_t cap);
 	int (*load)(struct medio_dev *dev, const void *buf, size_t size);
+	/*
+	 * A physical function: num virtual functions are about to be made (-errno after medio_fail() refuses),
+	 * or, num 0, the last of them has gone.
+	 */
+	int (*vfs)(struct medio_dev *dev, unsigned num);
+	/* The client has unmasked INTx, whose line may be high or low. For a device whose line is another's:
+	 * the others need not care, see medio_irq_set(). */
+	void (*intx_unmasked)(struct medio_dev *dev);
+	/*
+	 * The client has changed how it takes interrupts: kind is MEDIO_IRQ_INTX, _MSI or _MSIX, of which it
+	 * takes those below vectors (the highest that it has given an eventfd for, and one); or -1, and
+	 * vectors 0: none at all. Also called where nothing has changed. -errno is the answer to the client,
+	 * which then takes none. For a device whose interrupts come from elsewhere. Does not pass through
+	 * filters.
+	 */
+	int (*irqs_changed)(struct medio_dev *dev, int kind, unsigned vectors);
 };
 
 /* ---- Attributes: small pieces of state shown as text (the tree's files, JSON) ------------------ */
@@ -279,6 +348,14 @@ struct medio_type {
 	unsigned units; /* share of its parent's pool an instance takes; 0 means 1 */
 	const void
 		*data; /* for the device's own use: what differs between types on one ops table */
+	const struct medio_register *registers; /* ends with name NULL; NULL: they have no names */
+	const struct medio_sriov *sriov;	/* NULL: no virtual functions */
+	/*
+	 * Accesses to config space come to region_read and region_write too, as region 7: reads instead of
+	 * the library's answer, writes after the library has applied them to its own copy, which it goes
+	 * on using for what is its business (MSI, MSI-X, power). For a device that is another card.
+	 */
+	bool raw_config;
 };
 
 /* A plug-in is a shared object with one of these: MEDIO_PLUGIN(&my_type); */
@@ -315,6 +392,43 @@ MEDIO_API void medio_guest_error(struct medio_dev *dev, const char *fmt, ...)
 /* Memory of a region that has areas: its start, or NULL if the region has none. Clients write it
  * at any time: read each value once, check the copy, use the copy. */
 MEDIO_API void *medio_region_ptr(struct medio_dev *dev, unsigned region);
+/* In init(): this instance lets clients map the areas of a BAR that says areas_if_shared. -EINVAL: it has
+ * none; or what making the memory gave, said with medio_fail(). */
+MEDIO_API int medio_region_share(struct medio_dev *dev, unsigned region);
+
+/*
+ * In shape() or init(): what clients map of a BAR is not memory of the library's, but these bytes of fd, from
+ * fd_offset on, as long as the BAR; the areas are those of the type. fd stays the device's, open until
+ * fini(). Clients are given the file itself. medio_region_ptr() is NULL, and what is not mapped comes to
+ * region_read and region_write. -EINVAL: it has no areas, or fd_offset is not a multiple of 4096.
+ */
+MEDIO_API int medio_region_share_fd(
+	struct medio_dev *dev, unsigned region, int fd, uint64_t fd_offset);
+
+/*
+ * Does a filter above dev look at accesses to regions (has it region_read or region_write)? It sees none of those
+ * to parts that clients map: a device that may share them or not can leave it. Not before init().
+ */
+MEDIO_API bool medio_region_watched(const struct medio_dev *dev);
+
+/*
+ * Virtual functions. vf_pf: the physical function's own link, NULL for a card that is no VF; vf_index: its
+ * number, from 0 on. pf_vf: the link of VF n, NULL if it is not there; pf_num_vfs: how many are there,
+ * being made or going included. None fails.
+ */
+MEDIO_API struct medio_dev *medio_vf_pf(const struct medio_dev *dev);
+MEDIO_API unsigned medio_vf_index(const struct medio_dev *dev);
+MEDIO_API struct medio_dev *medio_pf_vf(const struct medio_dev *dev, unsigned n);
+MEDIO_API unsigned medio_pf_num_vfs(const struct medio_dev *dev);
+
+/*
+ * Config space as a client reads it. get: count bytes at offset. set: bytes of a capability of the
+ * device's own (VENDOR, EXT) become these, writable or not. -EINVAL: outside config space; set also:
+ * not inside the body of such a capability.
+ */
+MEDIO_API int medio_config_get(struct medio_dev *dev, unsigned offset, void *buf, size_t count);
+MEDIO_API int medio_config_set(
+	struct medio_dev *dev, unsigned offset, const void *buf, size_t count);
 
 /*
  * Interrupts. A device has numbered sources (vector numbers with MSI and MSI-X).
@@ -330,6 +444,13 @@ MEDIO_API void *medio_region_ptr(struct medio_dev *dev, unsigned region);
  */
 MEDIO_API void medio_irq_set(struct medio_dev *dev, unsigned vector, bool level);
 MEDIO_API void medio_irq_pulse(struct medio_dev *dev, unsigned vector);
+/*
+ * Tell the client by MEDIO_IRQ_ERR that the device has failed, or by MEDIO_IRQ_REQ that it is wanted back, if
+ * the client takes these. Another index does nothing.
+ */
+MEDIO_API void medio_irq_notice(struct medio_dev *dev, unsigned index);
+/* How the client takes interrupts at present: MEDIO_IRQ_INTX, _MSI, _MSIX; -1: not at all. */
+MEDIO_API int medio_irq_kind(const struct medio_dev *dev);
 
 /*
  * Guest memory, at I/O virtual addresses (iova).
@@ -365,6 +486,15 @@ MEDIO_API int medio_dma_write_async(struct medio_dev *dev, uint64_t iova, const 
 MEDIO_API void *medio_dma_get(
 	struct medio_dev *dev, uint64_t iova, size_t len, unsigned prot, int *err);
 MEDIO_API void medio_dma_dirty(struct medio_dev *dev, uint64_t iova, size_t len);
+
+/*
+ * The file behind [iova, iova + len), one mapping of which holds all of it: *fd is the library's, valid until
+ * dma_unmap is called for it; *offset is where iova is in it. For a device that maps the memory for another.
+ * It must have been asked for in init(), MEDIO_NEEDS_FILES. -EFAULT: not mapped, or by several mappings;
+ * -EREMOTE: it came without a file, or that one could not be kept open.
+ */
+MEDIO_API int medio_dma_file(
+	struct medio_dev *dev, uint64_t iova, size_t len, int *fd, uint64_t *offset);
 
 /*
  * Pin npage (1 to 512) pages of 4096 bytes, contiguous from iova; pages[i] becomes the pointer to
@@ -410,8 +540,35 @@ MEDIO_API struct medio_timer *medio_timer_new(
 MEDIO_API void medio_timer_arm(struct medio_timer *timer, uint64_t after_ns);
 MEDIO_API void medio_timer_disarm(struct medio_timer *timer);
 MEDIO_API void medio_timer_free(struct medio_timer *timer);
+/*
+ * A poller is asked again and again while the loop spins, and returns true if it found work. The loop
+ * spins, and a core is busy, as long as any poller on it is awake (set_awake), beside what
+ * medio_loop_set_poll() asks for. A new one is asleep. NULL: out of memory. Freed like a timer.
+ */
+struct medio_poller;
+typedef bool medio_poller_fn(void *opaque);
+MEDIO_API struct medio_poller *medio_poller_new(
+	struct medio_dev *dev, medio_poller_fn *fn, void *opaque);
+MEDIO_API void medio_poller_set_awake(struct medio_poller *poller, bool awake);
+MEDIO_API void medio_poller_free(struct medio_poller *poller);
 /* CLOCK_MONOTONIC now, in nanoseconds. Any thread. */
 MEDIO_API uint64_t medio_now_ns(void);
+
+/*
+ * What the device does besides reading and writing what init() has opened. A worker of mediod is locked
+ * in after init(), with a lock that leaves open what was asked for here, in init(); elsewhere it
+ * means nothing, but for _FILES. needs: MEDIO_NEEDS_*.
+ */
+enum {
+	MEDIO_NEEDS_RING = 1,	 /* io_uring rings that were made in init() */
+	MEDIO_NEEDS_SOCKETS = 2, /* sockets of its own: made, bound, connected, of AF_UNIX,
+				    AF_INET and AF_INET6 */
+	MEDIO_NEEDS_TUN = 4,	 /* ioctl() of a tap device */
+	MEDIO_NEEDS_VFIO = 8, /* ioctl() of VFIO's and iommufd's open files: memory is mapped for a
+				    device, its interrupts are set, it is reset */
+	MEDIO_NEEDS_FILES = 16, /* medio_dma_file(): the files that clients map stay open */
+};
+MEDIO_API void medio_dev_needs(struct medio_dev *dev, unsigned needs);
 
 /*
  * For devices whose registers have one width: call fn once for each aligned piece of `width`

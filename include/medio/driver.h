@@ -248,6 +248,17 @@ MEDIO_API int medio_card_mmap(
 MEDIO_API void medio_card_munmap(void *ptr, size_t size);
 
 /*
+ * The file behind a region's mappable areas, for who maps them in another process: *fd is the card's, valid until it
+ * is closed or reconnected; byte n of the region is at *offset + n in it, and offset is a multiple of the
+ * page size. vfio, iommufd: the device's own file, with which whoever gets it can do all that this program
+ * can do with the device (its other regions, interrupts, reset), but for DMA, which is the container's.
+ * uio: the BAR's file. vfio-user: a file of the server's; local: the device's memory. -ENODEV: nothing
+ * there is mappable; -EINVAL: an area is outside the file, which can still be cut short later.
+ */
+MEDIO_API int medio_card_region_file(
+	struct medio_card *card, unsigned region, int *fd, uint64_t *offset);
+
+/*
  * A doorbell: writing to its eventfd (owned by the card) does what a write of `size` bytes at
  * `offset` would, without the other side being asked and without a value.
  */
@@ -281,6 +292,9 @@ enum {
 	MEDIO_CARD_DMA_HUGE = 0x10,	/* alloc: huge pages of 2 MiB, or -ENOMEM */
 	MEDIO_CARD_DMA_HUGE_TRY = 0x20, /* alloc: huge pages if there are enough, else others */
 	MEDIO_CARD_DMA_IDENTITY = 0x40, /* _any: the iova is the address in this program */
+	MEDIO_CARD_DMA_GUARD = 0x80, /* map_fd: somebody else may cut the file short: this program
+					   then finds zeros there instead of SIGBUS, of which a handler is installed
+					   that hands all others on */
 };
 
 /*
@@ -304,6 +318,23 @@ MEDIO_API int medio_card_dma_map(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void *ptr);
 MEDIO_API int medio_card_dma_alloc(
 	struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot, void **out);
+/*
+ * Memory that this program reaches by calls of its own, another process's for example: the device asks for
+ * each piece of it, and copies; what wants pointers (virtio's rings) cannot be in it. vfio-user: while a call of this
+ * card waits, or medio_card_process() runs. -ENOTSUP: vfio, iommufd and uio, also as another member of the
+ * container. A container ends with what is mapped in it: so unmapped() is always called.
+ */
+struct medio_card_memory {
+	/* size bytes from offset on, counted from the mapping's beginning. 0, or -errno, which the device is told. */
+	int (*read)(void *opaque, uint64_t offset, void *buf, size_t size);
+	int (*write)(void *opaque, uint64_t offset, const void *buf, size_t size);
+	/* The mapping is gone, nothing is called any more. Not after a failed medio_card_dma_map_calls(). NULL is
+	 * allowed. */
+	void (*unmapped)(void *opaque);
+};
+/* memory must stay as long as the mapping. Errors as above. */
+MEDIO_API int medio_card_dma_map_calls(struct medio_card *card, uint64_t iova, uint64_t size,
+	unsigned prot, const struct medio_card_memory *memory, void *opaque);
 /*
  * The same where the library finds an iova that every device of the container reaches, and says which.
  * -ENOSPC: also, no addresses are free. Without an IOMMU (uio, and vfio in that mode) these are
@@ -481,6 +512,22 @@ MEDIO_API int medio_card_mig_write(struct medio_card *card, const void *buf, siz
  */
 typedef void medio_card_watch(void *arg, const char *call, long ret);
 MEDIO_API void medio_card_watch_calls(medio_card_watch *fn, void *arg);
+
+/* ---- Looking on --------------------------------------------------------------------------------- */
+
+/*
+ * An attribute of the device that is served at uri ("vfio-user:PATH"), whoever drives it: a server of medio
+ * answers those who only look beside the one who has the device. name "": the names of all, a line each:
+ * "rw NAME", with '-' for what cannot be read or written. buf gets the text and a NUL, *len (may be NULL) its length. With value that is written
+ * instead, and buf is not used. Errors, with words:
+ *   -EINVAL   no such URI, or the device does not take the value
+ *   -ENOENT   no such attribute, or nobody serves there; -ECONNREFUSED likewise
+ *   -ENOTSUP  not a vfio-user socket, or its server is another than medio's
+ *   -ENOBUFS  size is too small
+ *   or what the attribute gives, and the transport's errors above
+ */
+MEDIO_API int medio_observe(const char *uri, const char *name, const char *value, char *buf,
+	size_t size, size_t *len, struct medio_error **err);
 
 #ifdef __cplusplus
 }

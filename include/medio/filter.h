@@ -40,11 +40,27 @@ struct medio_filter {
 	size_t state_size;
 	/*
 	 * init and fini are the filter's own. A region operation of a filter also sees region 7
-	 * (config space). save, load and attributes do not pass through filters.
+	 * (config space). config_read, save, load and attributes do not pass through filters.
 	 */
 	const struct medio_device_ops *down;
 	const struct medio_host_ops *up;
+	/*
+	 * What operators see and change, ends with name NULL; NULL: nothing. Names in the tree and of
+	 * medio_instance_attr_show(): "filters/NAME/ATTR", of the second of that name "filters/NAME.1/ATTR".
+	 * Give each a show: in the tree all can be read.
+	 */
+	const struct medio_attr *attrs;
 };
+
+/*
+ * The register of the device below that an access touches first: its name, with a number if it is one of a
+ * table and "+3" if it begins inside, in buf, cut to size. Names are those of the type's registers, the first
+ * that holds the offset; of configuration space, "config.command", "config.msix.control"; and of the MSI-X
+ * table, "msix_table[2].address". False: it has none, and buf holds the region and offset, "bar0+0x10".
+ * Any thread; allocates nothing.
+ */
+MEDIO_API bool medio_register_name(
+	const struct medio_dev *dev, unsigned region, uint64_t offset, char *buf, size_t size);
 
 /* Pass a call on to the link below: the device's operations. */
 MEDIO_API int medio_next_region_read(
@@ -54,7 +70,7 @@ MEDIO_API int medio_next_region_write(
 MEDIO_API void medio_next_doorbell(struct medio_dev *dev, unsigned region, uint64_t offset);
 MEDIO_API void medio_next_config_changed(struct medio_dev *dev, unsigned offset, size_t count);
 MEDIO_API void medio_next_reset(struct medio_dev *dev, enum medio_reset kind);
-MEDIO_API void medio_next_dma_map(
+MEDIO_API int medio_next_dma_map(
 	struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot);
 MEDIO_API void medio_next_dma_unmap(struct medio_dev *dev, uint64_t iova, uint64_t size);
 MEDIO_API int medio_next_quiesce(struct medio_dev *dev);

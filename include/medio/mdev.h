@@ -238,6 +238,13 @@ struct medio_mdev_options {
 	/* 1 more than the number of the group to have (below MEDIO_MDEV_GROUPS) whenever a driver is
 	 * bound, if it is free then; 0: the smallest free one. */
 	int group;
+	bool bare;	       /* a virtio device without a card, see medio_instance_new_bare() */
+	struct medio_mdev *pf; /* it is a virtual function of this one, number vf (SR-IOV) */
+	unsigned vf;
+	bool unbound; /* no driver is asked: it begins as UNBOUND, until medio_mdev_bind() */
+	/* For medio_mdev_local: as in struct medio_instance_options. Not copied beyond the first bind. */
+	void (*vf_present)(void *opaque, struct medio_instance *vf, unsigned index, bool present);
+	void *vf_opaque;
 	const void *context; /* for the driver: there until its first probe() returns, then NULL */
 	/*
 	 * The end of a create that was MEDIO_DEFERRED. On failure ret is -errno, words say why (or
@@ -256,10 +263,13 @@ struct medio_mdev_options {
  * Errors, with words, checked in this order (mdev_device_create):
  *   -EINVAL  uuid: length, a bad digit or dash
  *   -EEXIST  the UUID is in use, under any parent
- *   -EUSERS  the driver's max_instances are there
+ *   -EUSERS  the driver's max_instances are there; or type is a virtual function's, and opts->pf does not
+ *            say whose
  *   -ENODEV  the parent is being unregistered; its driver or the type is not there
  *   -EAGAIN  called from a callback of this parent
  *   -ENOSPC  the pool has too few units left
+ *   -EINVAL  opts->pf is of another parent, or type is not the type of its virtual functions; -EEXIST it
+ *            has that one; -ENODEV it is going
  *   -ENOMEM, or what probe returned: event REMOVE has been sent and nothing is left
  * The pool is looked at before ADD, so a full one makes no pair of events as mtty's does.
  */
@@ -271,7 +281,9 @@ MEDIO_API int medio_mdev_create(struct medio_parent *parent, const struct medio_
  * mdev is gone. While it is open that waits for the last close: MEDIO_DEFERRED, and the driver's
  * request() is called. Waiting cannot be called off.
  * -EAGAIN: not active (being created, or removed already), or called from a callback of it or its
- * parent. -ENODEV: the parent is being unregistered.
+ * parent. -ENODEV: the parent is being unregistered. -EBUSY: it is a virtual function, which goes with
+ * medio_mdev_remove_vfs(). One that has virtual functions waits until they have gone, in their order; the
+ * same holds when its driver is taken away.
  */
 MEDIO_API int medio_mdev_remove(struct medio_mdev *mdev, medio_mdev_done *done, void *done_opaque);
 /* Ask the user of an instance that waits for close once more (the kernel does every 10 s).
@@ -280,6 +292,29 @@ MEDIO_API void medio_mdev_request(struct medio_mdev *mdev);
 /* What a write to an instance's `remove` means: a number, base 0, perhaps a newline. Not 0: *remove
  * is true. -EINVAL: anything else (Linux kstrtoul). */
 MEDIO_API int medio_mdev_parse_remove(const char *text, size_t len, bool *remove);
+
+/*
+ * Virtual functions (SR-IOV): instances that belong to another of the same parent, their physical function.
+ * They take no units of the pool. remove_vfs: remove those from number from on, in order, as remove does; done
+ * is called when the last of them has gone. 0: they have; MEDIO_DEFERRED; -EAGAIN: from a callback of their
+ * parent, or somebody waits for that already.
+ */
+MEDIO_API int medio_mdev_remove_vfs(
+	struct medio_mdev *pf, unsigned from, medio_mdev_done *done, void *done_opaque);
+/* The physical function of a virtual one, NULL: it is none; its number. */
+MEDIO_API struct medio_mdev *medio_mdev_pf(const struct medio_mdev *mdev);
+MEDIO_API unsigned medio_mdev_vf_index(const struct medio_mdev *mdev);
+/* Virtual function n, or NULL; how many there are; all by number, first with prev NULL, NULL at the end. */
+MEDIO_API struct medio_mdev *medio_mdev_vf(const struct medio_mdev *pf, unsigned n);
+MEDIO_API unsigned medio_mdev_num_vfs(const struct medio_mdev *pf);
+MEDIO_API struct medio_mdev *medio_mdev_next_vf(
+	const struct medio_mdev *pf, const struct medio_mdev *prev);
+/* The type of type's virtual functions, which parent offers too: what its sriov says or, of one that has them
+ * by its shape() only, the one called NAME-vf. NULL: it has none. */
+MEDIO_API const struct medio_type *medio_type_vf(
+	const struct medio_parent *parent, const struct medio_type *type);
+/* The type of a virtual function of one of parent's types: nobody creates it. */
+MEDIO_API bool medio_type_is_vf(const struct medio_parent *parent, const struct medio_type *type);
 
 /* Take the driver away from an ACTIVE instance, or give it back to an UNBOUND one.
  * unbind: as remove; -ENODEV no driver. bind: 0, MEDIO_DEFERRED, -EBUSY bound already, -ENODEV no

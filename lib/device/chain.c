@@ -195,6 +195,14 @@ int medio_chain_add(struct medio_chain *chain, const struct medio_filter *const 
 	return 0;
 }
 
+bool medio_region_watched(const struct medio_dev *dev)
+{
+	for (const struct medio_dev *link = dev->above; link; link = link->above)
+		if (link->down->region_read || link->down->region_write)
+			return true;
+	return false;
+}
+
 void medio_chain_fini(struct medio_chain *chain)
 {
 	struct medio_dev *dev = chain->head.below;
@@ -250,11 +258,10 @@ void medio_next_reset(struct medio_dev *dev, enum medio_reset kind)
 		to->down->reset(to, kind);
 }
 
-void medio_next_dma_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
+int medio_next_dma_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
 {
 	struct medio_dev *to = dev->next[MEDIO_DOWN_DMA_MAP];
-	if (to)
-		to->down->dma_map(to, iova, size, prot);
+	return to ? to->down->dma_map(to, iova, size, prot) : 0;
 }
 
 void medio_next_dma_unmap(struct medio_dev *dev, uint64_t iova, uint64_t size)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/dma.h"
 #include "device/private.h"
 #include "iommu/iommu.h"
 
@@ -63,13 +64,61 @@ static unsigned prot_of(bool write)
 	return write ? MEDIO_PROT_WRITE : MEDIO_PROT_READ;
 }
 
+bool medio_dma_is_mapped(const struct medio_dev *dev, uint64_t iova, size_t len)
+{
+	const struct medio_maptable *table = &dev->inst->iommu->table;
+	const uint64_t last = iova + len - 1;
+	struct medio_mappos pos;
+
+	if (!len || last < iova || !medio_maptable_floor(table, iova, &pos))
+		return false;
+	for (uint64_t at = iova;; pos = medio_mappos_next(table, pos)) {
+		if (!medio_mappos_valid(table, pos) || medio_mappos_start(table, pos) > at)
+			return false;
+		uint64_t end = medio_mappos_last(table, pos);
+		if (end < at)
+			return false;
+		if (end >= last)
+			return true;
+		at = end + 1;
+	}
+}
+
+/* The transport's part, at once. */
+static int copy_remote(
+	struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len)
+{
+	int ret = inst->transport->dma_now(inst->transport_opaque, write, iova, buf, len);
+
+	if (ret)
+		medio_iommu_fault_add(inst->iommu, iova, len, prot_of(write),
+			ret == -EACCES ? MEDIO_FAULT_PERMISSION : MEDIO_FAULT_NOT_MAPPED);
+	return ret;
+}
+
+static int copy_mapped(
+	struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len)
+{
+	if (inst->transport->dma_now && len &&
+		!medio_iommu_translate_quick(inst->iommu, iova, len, prot_of(write))) {
+		uint64_t faults = medio_iommu_fault_total(inst->iommu);
+		int ret = 0;
+		medio_iommu_translate(inst->iommu, iova, len, prot_of(write), &ret);
+		if (ret == -EREMOTE)
+			return copy_remote(inst, write, iova, buf, len);
+		if (medio_iommu_fault_total(inst->iommu) != faults)
+			return ret;
+	}
+	return write ? medio_iommu_write(inst->iommu, iova, buf, len)
+		     : medio_iommu_read(inst->iommu, iova, buf, len);
+}
+
 int medio_dma_copy(struct medio_instance *inst, bool write, uint64_t iova, void *buf, size_t len)
 {
 	int ret = may_dma(inst, iova, len, prot_of(write));
 	if (ret)
 		return ret;
-	ret = write ? medio_iommu_write(inst->iommu, iova, buf, len)
-		    : medio_iommu_read(inst->iommu, iova, buf, len);
+	ret = copy_mapped(inst, write, iova, buf, len);
 	if (ret)
 		return report(inst, ret);
 	medio_instance_count_dma(inst, write, len);
@@ -104,14 +153,37 @@ void *medio_dma_pointer(
 	/* A device that works on pointers touches memory behind our back; look here. */
 	if (ret == 0)
 		notice_poison(inst);
+	const uint64_t faults = medio_iommu_fault_total(inst->iommu);
 	void *ptr = ret ? NULL : medio_iommu_translate(inst->iommu, iova, len, prot, &ret);
 	if (!ptr) {
-		if (ret != -ENODEV)
+		/* Memory in two places is no fault: the caller asks in another way. */
+		if (medio_iommu_fault_total(inst->iommu) != faults)
 			report(inst, ret);
 		if (err)
 			*err = ret;
 	}
 	return ptr;
+}
+
+enum medio_dma_way medio_dma_way(struct medio_dev *dev)
+{
+	struct medio_instance *inst = dev->inst;
+	if (!inst->transport || !medio_pci_config_bus_master(&inst->config))
+		return MEDIO_DMA_OFF;
+	notice_poison(inst);
+	if (dev->prev[MEDIO_UP_DMA_GET] || inst->iommu->poisoned)
+		return MEDIO_DMA_ASK;
+	return MEDIO_DMA_DIRECT;
+}
+
+struct medio_iommu *medio_dma_domain(const struct medio_dev *dev)
+{
+	return dev->inst->iommu;
+}
+
+int medio_dma_file(struct medio_dev *dev, uint64_t iova, size_t len, int *fd, uint64_t *offset)
+{
+	return medio_iommu_file(dev->inst->iommu, iova, len, fd, offset);
 }
 
 void medio_dma_dirty(struct medio_dev *dev, uint64_t iova, size_t len)
@@ -137,8 +209,14 @@ int medio_instance_dma_map(struct medio_instance *inst, uint64_t iova, uint64_t 
 	int fd, uint64_t offset, struct medio_error **err)
 {
 	int ret = medio_iommu_map(inst->iommu, iova, size, prot, fd, offset, err);
-	if (ret == 0)
-		medio_next_dma_map(&inst->chain.head, iova, size, prot);
+	if (ret)
+		return ret;
+	struct medio_error **before = inst->fail;
+	inst->fail = err;
+	ret = medio_next_dma_map(&inst->chain.head, iova, size, prot);
+	inst->fail = before;
+	if (ret)
+		medio_iommu_unmap(inst->iommu, iova, size, 0, NULL);
 	return ret;
 }
 

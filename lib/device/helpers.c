@@ -35,6 +35,21 @@ struct medio_timer *medio_timer_new(struct medio_dev *dev, medio_timer_fn *fn, v
 	return medio_loop_timer(dev->inst->loop, fn, opaque);
 }
 
+struct medio_poller *medio_poller_new(struct medio_dev *dev, medio_poller_fn *fn, void *opaque)
+{
+	return medio_loop_poller(dev->inst->loop, fn, opaque);
+}
+
+int medio_irq_kind(const struct medio_dev *dev)
+{
+	return dev->inst->irqs.active;
+}
+
+void medio_dev_needs(struct medio_dev *dev, unsigned needs)
+{
+	dev->inst->needs |= needs;
+}
+
 uint64_t medio_get_le(const void *buf, size_t count)
 {
 	const uint8_t *bytes = buf;

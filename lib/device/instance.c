@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "device/instance.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uuid/uuid.h>
 
 #include "device/private.h"
+#include "device/sriov.h"
 #include "iommu/iommu.h"
 #include "util/error.h"
 #include "util/param.h"
@@ -44,6 +46,11 @@ const char *medio_instance_uuid(const struct medio_instance *inst)
 const struct medio_stats *medio_instance_stats(const struct medio_instance *inst)
 {
 	return inst->stats;
+}
+
+unsigned medio_instance_needs(const struct medio_instance *inst)
+{
+	return inst->needs;
 }
 
 struct medio_stats *medio_instance_counters(struct medio_instance *inst)
@@ -106,11 +113,11 @@ static void on_unmap(void *opaque, uint64_t iova, uint64_t size)
 	medio_next_dma_unmap(&inst->chain.head, iova, size);
 }
 
-static int make_parts(struct medio_instance *inst, const struct medio_instance_options *opts,
-	struct medio_error **err)
+/* What the type says an instance has; its state, links and shape are there. */
+static int make_parts(struct medio_instance *inst, struct medio_error **err)
 {
 	const struct medio_type *type = inst->type;
-	int ret = medio_layout_get(type, &inst->layout, err);
+	int ret = medio_layout_get(type, inst->pf, &inst->layout, err);
 	if (ret)
 		return ret;
 	ret = medio_pci_config_init(&inst->config, inst->layout);
@@ -123,14 +130,36 @@ static int make_parts(struct medio_instance *inst, const struct medio_instance_o
 	if (ret)
 		return medio_error_set(err, -ret, "%s", strerror(-ret));
 	medio_iommu_set_notify(inst->iommu, on_unmap, inst);
-	ret = medio_regions_init(inst, err);
-	if (ret)
-		return ret;
+	return medio_regions_init(inst, err);
+}
+
+static int make_state(struct medio_instance *inst, const struct medio_instance_options *opts,
+	struct medio_error **err)
+{
+	const struct medio_type *type = inst->type;
 	inst->state = calloc(1, type->state_size ? type->state_size : 1);
 	if (!inst->state)
 		return medio_error_set(err, ENOMEM, "out of memory");
 	medio_chain_init(&inst->chain, inst, type->ops, inst->state);
 	return set_params(inst, opts, err);
+}
+
+/* All up to the device's own init(). */
+static int make_all(struct medio_instance *inst, const struct medio_instance_options *opts,
+	struct medio_error **err)
+{
+	int ret = set_uuid(inst, opts->uuid, err);
+	if (ret == 0)
+		ret = make_state(inst, opts, err);
+	if (ret == 0)
+		ret = medio_shape_init(inst, err);
+	if (ret == 0)
+		ret = make_parts(inst, err);
+	if (ret == 0)
+		ret = medio_vfs_init(inst, opts, err);
+	for (unsigned i = 0; i < opts->nfilters && !ret; i++)
+		ret = medio_chain_add(&inst->chain, opts->known_filters, opts->filters[i], err);
+	return ret;
 }
 
 static void free_parts(struct medio_instance *inst)
@@ -146,17 +175,27 @@ static void free_parts(struct medio_instance *inst)
 	medio_layout_put(inst->layout);
 	medio_migration_reset(inst);
 	medio_tokens_fini(inst);
+	medio_shape_fini(inst);
 	free(inst->state);
 	free(inst);
 }
 
-int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
-	const struct medio_instance_options *opts, struct medio_instance **out,
-	struct medio_error **err)
+/* dev's fini(), if it is due, its filters, and all the rest. */
+static void dismantle(struct medio_instance *inst, bool initialised)
 {
-	static const struct medio_instance_options none;
-	if (!opts)
-		opts = &none;
+	struct medio_dev *dev = &inst->chain.device;
+	medio_vfs_fini(inst);
+	if ((initialised || inst->shaped) && dev->down->fini)
+		dev->down->fini(dev);
+	if (inst->state)
+		medio_chain_fini(&inst->chain);
+	free_parts(inst);
+}
+
+int medio_instance_make(struct medio_loop *loop, const struct medio_type *type,
+	const struct medio_instance_place *place, const struct medio_instance_options *opts,
+	struct medio_instance **out, struct medio_error **err)
+{
 	if (type->abi != MEDIO_DEVICE_ABI)
 		return medio_error_set(err, EPROTO,
 			"the device was built for ABI %u, this library has %u: build it again",
@@ -166,6 +205,8 @@ int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
 		return medio_error_set(err, ENOMEM, "out of memory");
 	inst->loop = loop;
 	inst->type = type;
+	inst->pf = place ? place->pf : NULL;
+	inst->vf_index = place ? place->index : 0;
 	inst->log = opts->log;
 	inst->log_opaque = opts->log_opaque;
 	inst->stats = opts->stats ? opts->stats : &inst->own_stats;
@@ -176,37 +217,46 @@ int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
 	medio_list_init(&inst->tokens);
 	medio_list_init(&inst->free_tokens);
 
-	int ret = set_uuid(inst, opts->uuid, err);
-	if (ret == 0)
-		ret = make_parts(inst, opts, err);
-	if (ret) {
-		free_parts(inst);
-		return ret;
-	}
-	for (unsigned i = 0; i < opts->nfilters && !ret; i++)
-		ret = medio_chain_add(&inst->chain, opts->known_filters, opts->filters[i], err);
-	if (ret == 0)
+	int ret = make_all(inst, opts, err);
+	if (ret == 0) {
+		*out = inst; /* for its siblings and for its PF, which init() may talk to */
 		ret = init_device(inst, err);
-	if (ret) {
-		medio_chain_fini(&inst->chain);
-		free_parts(inst);
-		return ret;
+		if (ret)
+			*out = NULL;
+		else
+			medio_iommu_keep_files(inst->iommu, inst->needs & MEDIO_NEEDS_FILES);
 	}
-	*out = inst;
-	return 0;
+	if (ret)
+		dismantle(inst, false);
+	return ret;
+}
+
+int medio_instance_new(struct medio_loop *loop, const struct medio_type *type,
+	const struct medio_instance_options *opts, struct medio_instance **out,
+	struct medio_error **err)
+{
+	static const struct medio_instance_options none;
+	struct medio_instance *inst = NULL;
+	int ret = medio_instance_make(loop, type, NULL, opts ? opts : &none, &inst, err);
+	if (ret == 0)
+		*out = inst;
+	return ret;
+}
+
+void medio_instance_end(struct medio_instance *inst)
+{
+	medio_vfs_take_down(inst);
+	if (inst->transport)
+		medio_instance_detach(inst);
+	dismantle(inst, true);
 }
 
 void medio_instance_free(struct medio_instance *inst)
 {
 	if (!inst)
 		return;
-	if (inst->transport)
-		medio_instance_detach(inst);
-	struct medio_dev *dev = &inst->chain.device;
-	if (dev->down->fini)
-		dev->down->fini(dev);
-	medio_chain_fini(&inst->chain);
-	free_parts(inst);
+	assert(!inst->pf); /* a VF goes with its PF, or by medio_instance_set_vfs() */
+	medio_instance_end(inst);
 }
 
 /* ---- A client comes and goes ----------------------------------------------------------------------- */
@@ -244,10 +294,12 @@ void medio_instance_detach(struct medio_instance *inst)
 
 void medio_instance_reset(struct medio_instance *inst, enum medio_reset kind)
 {
+	medio_vfs_before_reset(inst);
 	medio_migration_reset(inst);
 	medio_irqs_reset(inst);
 	medio_pci_msix_reset(&inst->msix);
 	medio_pci_config_reset(&inst->config);
+	medio_vfs_after_reset(inst);
 	medio_next_reset(&inst->chain.head, kind);
 	medio_irqs_refresh(inst);
 }

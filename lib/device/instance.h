@@ -39,9 +39,14 @@ struct medio_transport_ops {
 	 */
 	int (*dma)(void *opaque, bool write, uint64_t iova, void *buf, size_t len,
 		medio_dma_done *done, void *done_opaque);
+	/* The same of a transport that need not wait for it: 0, all is moved, or -errno. NULL: it must. */
+	int (*dma_now)(void *opaque, bool write, uint64_t iova, void *buf, size_t len);
 	/* Some client memory vanished under us (its file was truncated): close the client. */
 	void (*poisoned)(void *opaque);
 };
+
+/* Whoever asks this instance for virtual functions is answered -EOPNOTSUPP and why, which stays. */
+void medio_instance_no_vfs(struct medio_instance *inst, const char *why);
 
 /* Attach: -EBUSY if there is one. The device's client(true) runs. Detach drops interrupts and
  * mappings, cancels what is deferred, keeps the device's state. */
@@ -59,6 +64,10 @@ struct medio_dev *medio_instance_device(struct medio_instance *inst);
 struct medio_stats *medio_instance_counters(struct medio_instance *inst);
 /* NULL: the type has no attribute of that name. */
 const struct medio_attr *medio_attr_find(const struct medio_type *type, const char *name);
+/* The n-th attribute of an instance, the type's first, then those of its filters, with the name that
+ * medio_instance_attr_show() takes in path, cut to size. NULL: there are fewer. */
+const struct medio_attr *medio_instance_attr(
+	struct medio_instance *inst, unsigned n, char *path, size_t size);
 void medio_instance_log(struct medio_instance *inst, enum medio_log_level level, const char *fmt,
 	...) __attribute__((format(printf, 3, 4)));
 /* As medio_log, for what a client or guest does: at most 10 lines a second. */

@@ -36,6 +36,17 @@ static bool level_of(const struct medio_irqs_state *irqs, unsigned source)
 	return irqs->levels[source / 64] >> (source % 64) & 1;
 }
 
+/* What the client takes has changed: for a device whose interrupts come from elsewhere. */
+static int changed(struct medio_instance *inst)
+{
+	struct medio_dev *dev = &inst->chain.device;
+	const struct medio_irqs_state *irqs = &inst->irqs;
+	unsigned vectors = irqs->active == MEDIO_IRQ_INTX ? 1 : irqs->enabled;
+	if (!dev->down->irqs_changed)
+		return 0;
+	return dev->down->irqs_changed(dev, irqs->active, irqs->active < 0 ? 0 : vectors);
+}
+
 /* ---- INTx ----------------------------------------------------------------------------------------
  *
  * The line is the OR of the sources. As VFIO has it, signalling masks the line (AUTOMASKED) until
@@ -46,7 +57,7 @@ static void intx_update(struct medio_instance *inst)
 {
 	struct medio_irqs_state *irqs = &inst->irqs;
 	bool line = irqs->asserted > 0;
-	medio_pci_config_set_intx_status(config(inst), line);
+	medio_pci_config_set_intx_status(config(inst), line && inst->type->irqs.intx_pin);
 	if (!line || irqs->intx.v.masked || irqs->active != MEDIO_IRQ_INTX ||
 		medio_pci_config_intx_disabled(config(inst)))
 		return;
@@ -56,6 +67,10 @@ static void intx_update(struct medio_instance *inst)
 
 static void intx_mask(struct medio_instance *inst, bool mask)
 {
+	struct medio_dev *dev = &inst->chain.device;
+	/* Before the line is looked at: whose line it is may know that it has fallen. */
+	if (!mask && dev->down->intx_unmasked)
+		dev->down->intx_unmasked(dev);
 	inst->irqs.intx.v.masked = mask;
 	if (!mask)
 		intx_update(inst);
@@ -169,6 +184,11 @@ int medio_irq_signal(struct medio_instance *inst, unsigned index)
 		return -ENOENT;
 	interrupt(inst, fd, true);
 	return 0;
+}
+
+void medio_irq_notice(struct medio_dev *dev, unsigned index)
+{
+	medio_irq_signal(dev->inst, index);
 }
 
 /* ---- From the guest ---------------------------------------------------------------------------------- */
@@ -303,6 +323,7 @@ int medio_irq_disable(struct medio_instance *inst, unsigned index)
 		else
 			messages_off(inst);
 		irqs->active = -1;
+		changed(inst);
 	}
 	return 0;
 }
@@ -426,7 +447,12 @@ static int set_intx_fd(struct medio_instance *inst, enum medio_irq_action action
 	irqs->intx.v.careful = medio_signal_blocks(fd);
 	irqs->intx.v.masked = false;
 	intx_update(inst);
-	return 0;
+	ret = changed(inst);
+	if (ret) {
+		irqs->intx.v.trigger_fd = -1; /* the caller's again */
+		medio_irq_disable(inst, MEDIO_IRQ_INTX);
+	}
+	return ret;
 }
 
 static void set_vector_fd(
@@ -487,7 +513,12 @@ int medio_irq_set_eventfds(struct medio_instance *inst, unsigned index,
 	}
 	for (uint32_t i = 0; i < count; i++)
 		set_vector_fd(inst, action, start + i, fds ? fds[i] : -1);
-	return 0;
+	ret = action == MEDIO_IRQ_TRIGGER ? changed(inst) : 0;
+	for (uint32_t i = 0; ret && i < count; i++)
+		irqs->vectors[start + i].trigger_fd = -1; /* the caller's again */
+	if (ret)
+		medio_irq_disable(inst, index);
+	return ret;
 }
 
 /* ---- Life ----------------------------------------------------------------------------------------------- */

@@ -25,9 +25,11 @@ struct bell;
 
 /* One BAR of an instance. */
 struct medio_region {
-	uint8_t *mem; /* shared memory of the whole BAR if it has areas, else NULL */
-	int fd;	      /* its memfd, -1 */
-	unsigned num_areas;
+	uint8_t *mem;	    /* shared memory of the whole BAR if it has areas, else NULL */
+	int fd;		    /* its memfd, -1 */
+	bool foreign;	    /* fd is the device's, mem is NULL (medio_region_share_fd) */
+	uint64_t fd_offset; /* where the BAR begins in it */
+	unsigned num_areas; /* 0 too while they are not shared (areas_if_shared) */
 	bool msix;	    /* holds the MSI-X table or PBA */
 	struct bell *bells; /* one per doorbell, NULL until an eventfd is asked for */
 };
@@ -62,12 +64,19 @@ struct medio_instance {
 	struct medio_loop *loop;
 	const struct medio_type *type;
 	struct medio_chain chain;
+	struct medio_type *own_type;	 /* type, if it has a shape of its own; else NULL */
+	bool shaped;			 /* shape() has been, so that fini() is due */
 	struct medio_pci_layout *layout; /* shared by all instances of the type */
 	struct medio_pci_config config;
 	struct medio_pci_msix msix;
 	struct medio_iommu *iommu;
 	struct medio_irqs_state irqs;
 	struct medio_region regions[MEDIO_NUM_BARS];
+
+	struct medio_vfs *vfs;	   /* of a physical function, else NULL */
+	struct medio_instance *pf; /* of a virtual function, else NULL */
+	unsigned vf_index;
+	const char *no_vfs; /* medio_instance_no_vfs() */
 
 	const struct medio_transport_ops *transport; /* NULL: no client */
 	void *transport_opaque;
@@ -88,13 +97,29 @@ struct medio_instance {
 	unsigned log_count;   /* such lines in that second */
 	unsigned log_dropped; /* and those not printed */
 	char uuid[37];
-	void *state; /* the device's, type->state_size bytes */
+	unsigned needs; /* MEDIO_NEEDS_* */
+	void *state;	/* the device's, type->state_size bytes */
 };
 
-/* The layout of a type, built once a process for all its instances. */
-int medio_layout_get(
-	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err);
+/* The layout of a type, as a card or as a virtual function, built once a process for all its instances. */
+int medio_layout_get(const struct medio_type *type, bool vf, struct medio_pci_layout **out,
+	struct medio_error **err);
 void medio_layout_put(struct medio_pci_layout *layout);
+
+/* instance.c: make an instance, and its end; place: a virtual function, whose PF knows it from before its
+ * init() on, or NULL. */
+struct medio_instance_place {
+	struct medio_instance *pf;
+	unsigned index;
+};
+int medio_instance_make(struct medio_loop *loop, const struct medio_type *type,
+	const struct medio_instance_place *place, const struct medio_instance_options *opts,
+	struct medio_instance **out, struct medio_error **err);
+void medio_instance_end(struct medio_instance *inst);
+
+/* shape.c: after the chain and parameters are there, before anything that looks at the type. */
+int medio_shape_init(struct medio_instance *inst, struct medio_error **err);
+void medio_shape_fini(struct medio_instance *inst);
 
 /* region.c */
 int medio_regions_init(struct medio_instance *inst, struct medio_error **err);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "device/private.h"
+#include "device/sriov.h"
 #include "util/error.h"
 
 #define MSIX_ENTRY_SIZE 16u
@@ -57,7 +58,8 @@ static struct piece piece_at(
 	if (msix->vectors && msix->pba_bar == region &&
 		clip(msix->pba_offset, medio_pci_msix_pba_size(msix->vectors), offset, count))
 		piece = (struct piece){ PIECE_PBA, msix->pba_offset };
-	for (unsigned i = 0; i < inst->regions[region].num_areas; i++)
+	/* Memory of the device's own is reached through the device. */
+	for (unsigned i = 0; inst->regions[region].mem && i < inst->regions[region].num_areas; i++)
 		if (clip(bar->areas[i].offset, bar->areas[i].size, offset, count))
 			piece = (struct piece){ PIECE_AREA, 0 };
 	return piece;
@@ -149,9 +151,37 @@ static void config_write(
 			medio_instance_resume(inst); /* a reset card runs */
 		return;
 	}
+	struct medio_dev *dev = &inst->chain.device;
+	if (events & MEDIO_PCI_INTX_DISABLE && dev->down->intx_unmasked &&
+		!medio_pci_config_intx_disabled(&inst->config))
+		dev->down->intx_unmasked(dev);
 	if (events)
 		medio_irqs_refresh(inst);
+	if (events & MEDIO_PCI_VFS)
+		medio_vfs_follow(inst);
 	medio_next_config_changed(&inst->chain.head, (unsigned)offset, count);
+}
+
+int medio_config_get(struct medio_dev *dev, unsigned offset, void *buf, size_t count)
+{
+	return medio_pci_config_read(&dev->inst->config, offset, buf, count);
+}
+
+int medio_config_set(struct medio_dev *dev, unsigned offset, const void *buf, size_t count)
+{
+	struct medio_instance *inst = dev->inst;
+	const struct medio_cap *caps = inst->type->caps;
+	for (unsigned i = 0; caps && caps[i].kind; i++) {
+		if (caps[i].kind != MEDIO_CAP_VENDOR && caps[i].kind != MEDIO_CAP_EXT)
+			continue;
+		unsigned body = inst->layout->cap_offset[i];
+		body += caps[i].kind == MEDIO_CAP_EXT ? 4 : 3;
+		if (offset < body || count > caps[i].size || offset - body > caps[i].size - count)
+			continue;
+		memcpy(inst->config.values + offset, buf, count);
+		return 0;
+	}
+	return -EINVAL;
 }
 
 /* ---- The bottom of the chain --------------------------------------------------------------------- */
@@ -165,8 +195,17 @@ int medio_region_read(
 	struct medio_dev *dev, unsigned region, uint64_t offset, void *buf, size_t count)
 {
 	struct medio_instance *inst = dev->inst;
-	if (region == MEDIO_REGION_CONFIG)
+	if (region == MEDIO_REGION_CONFIG) {
+		if (inst->type->raw_config && dev->down->region_read)
+			return dev->down->region_read(dev, region, offset, buf, count);
+		if (dev->down->config_read)
+			dev->down->config_read(dev, (unsigned)offset, count);
 		return medio_pci_config_read(&inst->config, offset, buf, count);
+	}
+	if (medio_vf_is_deaf(inst)) {
+		memset(buf, 0xff, count);
+		return 0;
+	}
 	if (plain(inst, region) && dev->down->region_read)
 		return dev->down->region_read(dev, region, offset, buf, count);
 	return piece_read(dev, region, offset, buf, count);
@@ -194,8 +233,12 @@ int medio_region_write(
 	struct medio_instance *inst = dev->inst;
 	if (region == MEDIO_REGION_CONFIG) {
 		config_write(inst, offset, buf, count);
+		if (inst->type->raw_config && dev->down->region_write)
+			return dev->down->region_write(dev, region, offset, buf, count);
 		return 0;
 	}
+	if (medio_vf_is_deaf(inst))
+		return 0;
 	int ret = plain(inst, region) && dev->down->region_write
 			  ? dev->down->region_write(dev, region, offset, buf, count)
 			  : piece_write(dev, region, offset, buf, count);
@@ -255,6 +298,7 @@ int medio_instance_region(
 	view->areas = bar->areas;
 	view->num_areas = inst->regions[region].num_areas;
 	view->fd = inst->regions[region].fd;
+	view->fd_offset = inst->regions[region].fd_offset;
 	view->doorbells = bar->doorbells;
 	view->num_doorbells = bar->num_doorbells;
 	return 0;
@@ -275,7 +319,7 @@ static void on_doorbell(void *opaque, uint32_t events)
 	struct bell *bell = opaque;
 	uint64_t rung;
 	(void)events;
-	if (read(bell->fd, &rung, sizeof(rung)) == sizeof(rung))
+	if (read(bell->fd, &rung, sizeof(rung)) == sizeof(rung) && !medio_vf_is_deaf(bell->inst))
 		medio_next_doorbell(&bell->inst->chain.head, bell->region, bell->offset);
 }
 
@@ -320,7 +364,7 @@ static void bells_free(struct medio_region *r, unsigned count)
 	r->bells = NULL;
 }
 
-/* ---- Life ----------------------------------------------------------------------------------------- */
+/* ---- Memory ----------------------------------------------------------------------------------------- */
 
 /*
  * The memory of a BAR with areas. It is sealed against resizing: a client that holds the fd could
@@ -345,6 +389,34 @@ static int make_memory(
 	return 0;
 }
 
+static void drop_memory(struct medio_region *r, uint64_t size)
+{
+	if (r->mem)
+		munmap(r->mem, size);
+	if (r->fd >= 0 && !r->foreign)
+		close(r->fd);
+	r->fd = -1;
+	r->mem = NULL;
+}
+
+static unsigned count_areas(const struct medio_bar *bar)
+{
+	unsigned count = 0;
+	while (bar->areas && bar->areas[count].size)
+		count++;
+	return count;
+}
+
+/* The areas of a BAR, if it has any, and their memory. */
+static int make_areas(struct medio_region *r, const struct medio_bar *bar, struct medio_error **err)
+{
+	unsigned count = count_areas(bar);
+	int ret = count ? make_memory(r, bar, err) : 0;
+	if (ret == 0)
+		r->num_areas = count;
+	return ret;
+}
+
 int medio_regions_init(struct medio_instance *inst, struct medio_error **err)
 {
 	const struct medio_msix *msix = &inst->type->irqs.msix;
@@ -352,12 +424,37 @@ int medio_regions_init(struct medio_instance *inst, struct medio_error **err)
 		const struct medio_bar *bar = bar_of(inst, i);
 		struct medio_region *r = &inst->regions[i];
 		r->msix = msix->vectors && (msix->table_bar == i || msix->pba_bar == i);
-		while (bar->areas && bar->areas[r->num_areas].size)
-			r->num_areas++;
-		int ret = r->num_areas ? make_memory(r, bar, err) : 0;
+		int ret = bar->areas_if_shared || r->foreign ? 0 : make_areas(r, bar, err);
 		if (ret)
 			return ret;
 	}
+	return 0;
+}
+
+int medio_region_share(struct medio_dev *dev, unsigned region)
+{
+	struct medio_instance *inst = dev->inst;
+	if (region >= MEDIO_NUM_BARS || !inst->fail || !inst->layout ||
+		!bar_of(inst, region)->areas_if_shared || inst->regions[region].num_areas)
+		return -EINVAL;
+	return make_areas(&inst->regions[region], bar_of(inst, region), inst->fail);
+}
+
+int medio_region_share_fd(struct medio_dev *dev, unsigned region, int fd, uint64_t fd_offset)
+{
+	struct medio_instance *inst = dev->inst;
+	if (region >= MEDIO_NUM_BARS || !inst->fail || fd < 0 || fd_offset % 4096)
+		return -EINVAL;
+	const struct medio_bar *bar = bar_of(inst, region);
+	unsigned count = count_areas(bar);
+	if (!count)
+		return -EINVAL;
+	struct medio_region *r = &inst->regions[region];
+	drop_memory(r, bar->size);
+	r->foreign = true;
+	r->fd = fd;
+	r->fd_offset = fd_offset;
+	r->num_areas = count;
 	return 0;
 }
 
@@ -372,11 +469,6 @@ void medio_regions_fini(struct medio_instance *inst)
 	for (unsigned i = 0; i < MEDIO_NUM_BARS; i++) {
 		struct medio_region *r = &inst->regions[i];
 		bells_free(r, bar_of(inst, i)->num_doorbells);
-		if (r->mem)
-			munmap(r->mem, bar_of(inst, i)->size);
-		if (r->fd >= 0)
-			close(r->fd);
-		r->fd = -1;
-		r->mem = NULL;
+		drop_memory(r, bar_of(inst, i)->size);
 	}
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "device/private.h"
+#include "device/sriov.h"
 #include "pci/bytes.h"
 
 #define VERSION 1u
@@ -160,7 +161,7 @@ static int load(struct medio_instance *inst, const struct parts *parts)
 	if (ret)
 		return ret < 0 ? ret : -EINVAL;
 	medio_irqs_refresh(inst); /* the status bit of INTx is what the device says */
-	return 0;
+	return medio_vfs_load(inst);
 }
 
 int medio_instance_load(struct medio_instance *inst, const void *buf, size_t size)

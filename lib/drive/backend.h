@@ -57,6 +57,7 @@ enum {
 struct medio_backend {
 	const char *scheme;
 	bool near; /* a look at config space takes no message, and says -ENODEV of a device that is gone */
+	bool asks; /* for memory without a file, which this program then copies (memory.h) */
 	/* Connect; fill card->info, card->backend_state. fd: a connected one, or -1. With words. */
 	int (*open)(struct medio_card *card, const char *address, int fd,
 		const struct medio_card_options *opts, struct medio_error **err);

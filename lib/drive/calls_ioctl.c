@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "drive/calls.h"
-#include "drive/iommufd.h"
+#include "proto/iommufd.h"
 #include "util/cleanup.h"
 
 typedef unsigned long long ull;

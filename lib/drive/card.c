@@ -386,14 +386,15 @@ static bool inside(const struct medio_card_region *view, uint64_t offset, uint64
 	return false;
 }
 
-/* A file shorter than what the other side promised would end this program with SIGBUS. */
+/* A file shorter than what the other side promised would end this program with SIGBUS. A device's own file in the kernel has no
+ * size (nor has it under `medio run`, where it is a regular one). */
 static int check_file(struct medio_card *card, int fd, uint64_t offset, uint64_t size)
 {
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
 		return medio_card_fail(card, errno, "fstat: %s", strerror(errno));
-	if (S_ISREG(st.st_mode) &&
+	if (S_ISREG(st.st_mode) && !(card->backend->near && !st.st_size) &&
 		((uint64_t)st.st_size < size || offset > (uint64_t)st.st_size - size))
 		return medio_card_fail(card, EINVAL,
 			"%llu bytes at 0x%llx are outside the file's %llu",
@@ -402,26 +403,47 @@ static int check_file(struct medio_card *card, int fd, uint64_t offset, uint64_t
 	return 0;
 }
 
+/* The region, if it can be mapped, else NULL with *ret. */
+static struct medio_card_region_state *mappable_get(
+	struct medio_card *card, unsigned index, int *ret)
+{
+	struct medio_card_region_state *region = region_get(card, index, ret);
+
+	if (region && (!region->view.mappable || region->fd < 0)) {
+		*ret = medio_card_fail(card, ENODEV, "region %u cannot be mapped", index);
+		return NULL;
+	}
+	return region;
+}
+
+/* Where offset of the region is in its file. */
+static int place_in_file(
+	struct medio_card *card, unsigned index, uint64_t offset, uint64_t size, uint64_t *at)
+{
+	const struct medio_card_region_state *region = &card->regions[index];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
+
+	if (__builtin_add_overflow(region->fd_offset, offset, at) || *at > INT64_MAX || *at & page)
+		return medio_card_fail(
+			card, ENODEV, "region %u: its memory is at no possible offset", index);
+	return check_file(card, region->fd, *at, size);
+}
+
 int medio_card_mmap(
 	struct medio_card *card, unsigned index, uint64_t offset, size_t size, void **out)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE) - 1;
 	uint64_t at;
 	int ret;
-	struct medio_card_region_state *region = region_get(card, index, &ret);
+	struct medio_card_region_state *region = mappable_get(card, index, &ret);
 
 	if (!region)
 		return ret;
-	if (!region->view.mappable || region->fd < 0)
-		return medio_card_fail(card, ENODEV, "region %u cannot be mapped", index);
 	if (!size || (offset | size) & page || !inside(&region->view, offset, size))
 		return medio_card_fail(card, EINVAL,
 			"region %u: %zu bytes at 0x%llx are not pages of one mappable area", index,
 			size, (unsigned long long)offset);
-	if (__builtin_add_overflow(region->fd_offset, offset, &at) || at > INT64_MAX || at & page)
-		return medio_card_fail(
-			card, ENODEV, "region %u: its memory is at no possible offset", index);
-	if (check_file(card, region->fd, at, size))
+	if (place_in_file(card, index, offset, size, &at))
 		return -ENODEV;
 	int prot = (region->view.readable ? PROT_READ : 0) |
 		   (region->view.writable ? PROT_WRITE : 0);
@@ -431,6 +453,28 @@ int medio_card_mmap(
 	medio_calls_say(0, "mmap 0x%zx bytes of region %u from 0x%llx", size, index,
 		(unsigned long long)offset);
 	*out = ptr;
+	return 0;
+}
+
+int medio_card_region_file(struct medio_card *card, unsigned index, int *fd, uint64_t *offset)
+{
+	uint64_t start, at;
+	int ret;
+	struct medio_card_region_state *region = mappable_get(card, index, &ret);
+
+	if (!region)
+		return ret;
+	for (unsigned i = 0; i < region->view.num_areas; i++) {
+		const struct medio_card_area *area = &region->view.areas[i];
+		ret = place_in_file(card, index, area->offset, area->size, &at);
+		if (ret)
+			return ret;
+	}
+	ret = place_in_file(card, index, 0, 0, &start);
+	if (ret)
+		return ret;
+	*fd = region->fd;
+	*offset = start;
 	return 0;
 }
 

@@ -144,6 +144,15 @@ static bool is_told(const struct medio_container *container, const struct medio_
 	return false;
 }
 
+/* Have a member's device know of a mapping. */
+static int tell(struct medio_card *member, const struct medio_card_mapping *mapping)
+{
+	if (mapping->calls && !member->backend->asks)
+		return medio_card_say(member, ENOTSUP,
+			"DMA: memory that is reached by calls is nothing that the kernel can map for a device");
+	return member->backend->dma_map(member, mapping);
+}
+
 int medio_container_replay(struct medio_card *card)
 {
 	struct medio_container *container = card->container;
@@ -158,7 +167,7 @@ int medio_container_replay(struct medio_card *card)
 				"open all cards before mapping memory",
 				(unsigned long long)mapping->size,
 				(unsigned long long)mapping->iova);
-		int ret = told ? 0 : medio_card_result(card, card->backend->dma_map(card, mapping));
+		int ret = told ? 0 : medio_card_result(card, tell(card, mapping));
 		if (ret)
 			return ret;
 	}
@@ -198,7 +207,7 @@ int medio_container_map(struct medio_card *card, const struct medio_card_mapping
 		struct medio_card *member = medio_container_of(item, struct medio_card, member);
 		if (is_told(container, member))
 			continue;
-		ret = pass_on(card, member, member->backend->dma_map(member, mapping));
+		ret = pass_on(card, member, tell(member, mapping));
 		if (!ret)
 			continue;
 		medio_list_for_each (undo, &container->cards) {

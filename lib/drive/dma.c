@@ -12,6 +12,7 @@
 
 #include "drive/backend.h"
 #include "drive/calls.h"
+#include "iommu/guard.h"
 #include "util/cleanup.h"
 
 #define PAGE_MASK UINT64_C(4095)
@@ -212,6 +213,22 @@ int medio_card_dma_map(
 	return ret ? ret : add(card, &mapping);
 }
 
+int medio_card_dma_map_calls(struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot,
+	const struct medio_card_memory *memory, void *opaque)
+{
+	struct medio_card_mapping mapping = {
+		.iova = iova,
+		.size = size,
+		.prot = prot,
+		.fd = -1,
+		.calls = memory,
+		.opaque = opaque,
+	};
+	int ret = check_range(card, iova, size, prot, 0);
+
+	return ret ? ret : add(card, &mapping);
+}
+
 int medio_card_dma_map_any(
 	struct medio_card *card, uint64_t size, unsigned prot, void *ptr, uint64_t *iova)
 {
@@ -246,15 +263,32 @@ static int check_file(struct medio_card *card, int fd, uint64_t offset, uint64_t
 	return 0;
 }
 
+static int guard(struct medio_card *card, struct medio_card_mapping *mapping, int access)
+{
+	struct stat st;
+	uint64_t granule = PAGE_MASK + 1;
+
+	if (fstat(mapping->fd, &st) == 0 && st.st_blksize > 0 &&
+		mapping->size % (uint64_t)st.st_blksize == 0 && !(st.st_blksize & PAGE_MASK))
+		granule = (uint64_t)st.st_blksize;
+	int ret = medio_guard_add(mapping->ptr, mapping->size, granule, access, &mapping->guard);
+	return ret ? medio_card_fail(card, -ret, "DMA: a guard: %s", strerror(-ret)) : 0;
+}
+
 int medio_card_dma_map_fd(struct medio_card *card, uint64_t iova, uint64_t size, unsigned prot,
 	int fd, uint64_t offset)
 {
 	int access = (prot & MEDIO_CARD_DMA_READ ? PROT_READ : 0) |
 		     (prot & MEDIO_CARD_DMA_WRITE ? PROT_WRITE : 0);
 	struct medio_card_mapping mapping = {
-		.iova = iova, .size = size, .prot = prot, .mapped = true, .fd = fd, .offset = offset
+		.iova = iova,
+		.size = size,
+		.prot = prot & PROTS,
+		.mapped = size,
+		.fd = fd,
+		.offset = offset,
 	};
-	int ret = check_range(card, iova, size, prot, 0);
+	int ret = check_range(card, iova, size, prot, MEDIO_CARD_DMA_GUARD);
 
 	if (!ret)
 		ret = check_file(card, fd, offset, size);
@@ -263,9 +297,13 @@ int medio_card_dma_map_fd(struct medio_card *card, uint64_t iova, uint64_t size,
 	mapping.ptr = mmap(NULL, size, access, MAP_SHARED, fd, (off_t)offset);
 	if (mapping.ptr == MAP_FAILED)
 		return medio_card_fail(card, errno, "DMA: mmap: %s", strerror(errno));
-	ret = add(card, &mapping);
-	if (ret)
+	ret = prot & MEDIO_CARD_DMA_GUARD ? guard(card, &mapping, access) : 0;
+	if (!ret)
+		ret = add(card, &mapping);
+	if (ret) {
+		medio_guard_del(mapping.guard);
 		munmap(mapping.ptr, size);
+	}
 	return ret;
 }
 

@@ -3,7 +3,7 @@
  * The backend for a device of the kernel's VFIO by its own file, with iommufd in place of containers
  * and groups. All cards of one struct medio_container are attached to one I/O address space.
  */
-#include "drive/iommufd.h"
+#include "proto/iommufd.h"
 
 #include <errno.h>
 #include <fcntl.h>

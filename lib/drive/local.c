@@ -23,7 +23,6 @@
 #define MAX_XFER (1u << 20)
 /* A driver that only makes accesses lets the device have its turn this often. */
 #define TURN_NS	     50000u
-#define MAX_PIECES   64u
 #define MAX_SETTINGS 64u
 
 struct local {
@@ -82,35 +81,32 @@ static void on_quiesced(void *opaque)
 	local->quiet = true;
 }
 
-/* Memory without a file: the driver's own, which is here as well. */
+/* Memory without a file: the driver's own, which is here as well, or what the driver reaches by calls. */
+static int on_dma_now(void *opaque, bool write, uint64_t iova, void *buf, size_t len)
+{
+	struct local *local = opaque;
+	int ret = medio_memory_copy(&local->card->container->memory, iova, buf, len, write);
+
+	if (!ret && write)
+		medio_iommu_dirty(medio_instance_iommu(local->inst), iova, len);
+	return ret == -ENODEV ? -EFAULT : ret;
+}
+
 static int on_dma(void *opaque, bool write, uint64_t iova, void *buf, size_t len,
 	medio_dma_done *done, void *done_opaque)
 {
-	struct local *local = opaque;
-	struct iovec iov[MAX_PIECES];
-	uint8_t *at = buf;
-	int pieces = medio_memory_pieces(&local->card->container->memory, iova, len,
-		write ? MEDIO_CARD_DMA_WRITE : MEDIO_CARD_DMA_READ, iov, MAX_PIECES);
+	int ret = on_dma_now(opaque, write, iova, buf, len);
 
-	if (pieces < 0)
-		return pieces == -ENODEV ? -EFAULT : pieces;
-	for (int i = 0; i < pieces; i++) {
-		if (write)
-			memcpy(iov[i].iov_base, at, iov[i].iov_len);
-		else
-			memcpy(at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-	}
-	if (write)
-		medio_iommu_dirty(medio_instance_iommu(local->inst), iova, len);
-	done(done_opaque, 0);
-	return 0;
+	if (!ret)
+		done(done_opaque, 0);
+	return ret;
 }
 
 static const struct medio_transport_ops transport = {
 	.completed = on_completed,
 	.quiesced = on_quiesced,
 	.dma = on_dma,
+	.dma_now = on_dma_now,
 };
 
 /* Run the loop until *flag is set: 0 or -ETIMEDOUT. */
@@ -608,6 +604,7 @@ static const char *local_words(const struct medio_card *card)
 
 const struct medio_backend medio_backend_local = {
 	.scheme = "local",
+	.asks = true,
 	.open = local_open,
 	.close = local_close,
 	.region = local_region,

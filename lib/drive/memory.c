@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include <medio/driver.h>
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,13 +8,17 @@
 #include <unistd.h>
 
 #include "drive/memory.h"
+#include "iommu/guard.h"
 
 static void undo(struct medio_card_mapping *mapping)
 {
+	medio_guard_del(mapping->guard);
 	if (mapping->mapped)
 		munmap(mapping->ptr, mapping->mapped);
 	if (mapping->fd >= 0)
 		close(mapping->fd);
+	if (mapping->calls && mapping->calls->unmapped)
+		mapping->calls->unmapped(mapping->opaque);
 }
 
 void medio_memory_fini(struct medio_memory *memory)
@@ -144,6 +150,8 @@ int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64
 		const struct medio_card_mapping *m = &memory->list[at];
 		if ((m->prot & prot) != prot)
 			return -EACCES;
+		if (m->calls)
+			return -EREMOTE;
 		if (pieces == cap)
 			return -E2BIG;
 		uint64_t skip = iova - m->iova;
@@ -153,4 +161,55 @@ int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64
 		size -= len;
 	}
 	return (int)pieces;
+}
+
+static int copy_part(
+	const struct medio_card_mapping *m, uint64_t skip, char *buf, size_t size, bool write)
+{
+	if (m->calls)
+		return write ? m->calls->write(m->opaque, skip, buf, size)
+			     : m->calls->read(m->opaque, skip, buf, size);
+	if (write)
+		memcpy(m->ptr + skip, buf, size);
+	else
+		memcpy(buf, m->ptr + skip, size);
+	return 0;
+}
+
+/* Is all of it there, and may it be reached? */
+static int check(const struct medio_memory *memory, uint64_t iova, uint64_t size, unsigned prot)
+{
+	uint64_t end = iova + (size - 1);
+
+	if (end < iova)
+		return -ENODEV;
+	for (unsigned at = find(memory, iova);; at++) {
+		if (at == memory->count || memory->list[at].iova > iova)
+			return -ENODEV;
+		if ((memory->list[at].prot & prot) != prot)
+			return -EACCES;
+		if (last(&memory->list[at]) >= end)
+			return 0;
+		iova = last(&memory->list[at]) + 1;
+	}
+}
+
+int medio_memory_copy(
+	const struct medio_memory *memory, uint64_t iova, void *buf, uint64_t size, bool write)
+{
+	char *bytes = buf;
+	int ret = size ? check(memory, iova, size,
+				 write ? MEDIO_CARD_DMA_WRITE : MEDIO_CARD_DMA_READ)
+		       : 0;
+
+	for (unsigned at = find(memory, iova); size && !ret; at++) {
+		const struct medio_card_mapping *m = &memory->list[at];
+		uint64_t skip = iova - m->iova;
+		size_t part = (size_t)(m->size - skip < size ? m->size - skip : size);
+		ret = copy_part(m, skip, bytes, part, write);
+		bytes += part;
+		iova += part;
+		size -= part;
+	}
+	return ret;
 }

@@ -8,6 +8,9 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+struct medio_card_memory;
+struct medio_guard;
+
 struct medio_card_mapping {
 	uint64_t iova, size; /* bytes; never wraps */
 	unsigned prot;	     /* MEDIO_CARD_DMA_* */
@@ -15,6 +18,10 @@ struct medio_card_mapping {
 	uint64_t mapped;     /* so many bytes came from mmap, and are undone with the mapping */
 	int fd;		     /* the file it is in, -1: none; not owned, but medio_memory_set_fd() */
 	uint64_t offset;     /* there */
+	struct medio_guard *guard; /* of mapped memory that somebody may take away; NULL */
+	const struct medio_card_memory
+		*calls; /* by which it is reached, there is no ptr then; NULL */
+	void *opaque;	/* of calls */
 };
 
 struct medio_memory {
@@ -44,9 +51,12 @@ void medio_memory_remove(struct medio_memory *memory, uint64_t iova, uint64_t si
 /*
  * The pieces that size bytes at iova are made of, at most cap of them; returns their number.
  * -ENODEV: part of the range is not mapped (or it wraps); -EACCES: prot is missing somewhere;
- * -E2BIG: more than cap pieces.
+ * -E2BIG: more than cap pieces; -EREMOTE: part of it is reached by calls.
  */
 int medio_memory_pieces(const struct medio_memory *memory, uint64_t iova, uint64_t size,
 	unsigned prot, struct iovec *iov, unsigned cap);
+/* Copy size bytes at iova out, or (write) in. Errors as above, but for the last two; and what a call says. */
+int medio_memory_copy(
+	const struct medio_memory *memory, uint64_t iova, void *buf, uint64_t size, bool write);
 
 #endif

@@ -553,6 +553,7 @@ static int session_process(struct medio_card *card)
 
 const struct medio_backend medio_backend_vfio_user = {
 	.scheme = "vfio-user",
+	.asks = true,
 	.open = session_open,
 	.close = session_close,
 	.reconnect = medio_vu_backend_reconnect,

@@ -6,6 +6,7 @@
 
 #include "drive/vfio_user_backend.h"
 #include "drive/vfio_user_socket.h"
+#include "util/cleanup.h"
 
 #define MAX_PIECES (MAX_IOV - 3) /* mappings that one request may cross */
 
@@ -22,9 +23,22 @@ static int find(struct medio_card *card, const struct medio_vu_dma_access *acces
 	int pieces = medio_memory_pieces(
 		&card->container->memory, access->iova, access->count, prot, iov, MAX_PIECES);
 
-	if (pieces < 0)
+	if (pieces < 0 && pieces != -EREMOTE)
 		medio_fault_note(card, access->iova, access->count, prot, -pieces);
 	return pieces;
+}
+
+/* Memory that is reached by calls is copied twice. */
+static int copy(
+	struct medio_card *card, const struct medio_vu_dma_access *access, void *data, bool write)
+{
+	int ret = medio_memory_copy(
+		&card->container->memory, access->iova, data, access->count, write);
+
+	if (ret)
+		medio_fault_note(card, access->iova, access->count,
+			write ? MEDIO_CARD_DMA_WRITE : MEDIO_CARD_DMA_READ, -ret);
+	return ret;
 }
 
 /* "VFIO_USER_DMA_READ": the reply is the request's structure and the data, sent from where it is. */
@@ -32,8 +46,15 @@ static int answer_read(struct medio_card *card, struct medio_vu_client *client,
 	const struct medio_vu_message *request, struct medio_vu_dma_access *access)
 {
 	struct iovec iov[MAX_PIECES + 1] = { { access, sizeof(*access) } };
+	_cleanup_free_ void *data = NULL;
 	int pieces = find(card, access, MEDIO_CARD_DMA_READ, iov + 1);
 
+	if (pieces == -EREMOTE) {
+		data = malloc(access->count);
+		int ret = data ? copy(card, access, data, false) : -ENOMEM;
+		iov[1] = (struct iovec){ data, access->count };
+		pieces = ret ? ret : 1;
+	}
 	return medio_vu_client_reply(
 		client, &request->header, pieces < 0 ? -pieces : 0, iov, (unsigned)pieces + 1);
 }
@@ -50,6 +71,11 @@ static int answer_write(struct medio_card *card, struct medio_vu_client *client,
 		pieces = find(card, access, MEDIO_CARD_DMA_WRITE, iov);
 	if (pieces >= 0)
 		medio_dirty_note(card, access->iova, access->count);
+	if (pieces == -EREMOTE) {
+		pieces = copy(card, access, (void *)(uintptr_t)data, true);
+		if (!pieces)
+			medio_dirty_note(card, access->iova, access->count);
+	}
 	for (int i = 0; i < pieces; i++) {
 		memcpy(iov[i].iov_base, data, iov[i].iov_len);
 		data += iov[i].iov_len;

@@ -83,18 +83,26 @@ static int fault(struct medio_iommu *domain, uint64_t iova, uint64_t len, uint64
 	return errno_of(reason);
 }
 
+static inline __attribute__((always_inline)) void push_hit(
+	struct medio_iommu *domain, uint64_t start, uint64_t size, char *hva, unsigned prot)
+{
+	for (unsigned i = MEDIO_IOMMU_HITS - 1; i; i--)
+		domain->hits[i] = domain->hits[i - 1];
+	domain->hits[0] = (struct medio_iommu_hit){ start, size, hva, prot };
+}
+
 /* While a dirty log runs, writes must not be granted without marking them. */
 static void remember(
 	struct medio_iommu *domain, uint64_t start, uint64_t size, char *hva, unsigned prot)
 {
 	if (domain->log.on)
 		prot &= ~(unsigned)MEDIO_PROT_WRITE;
-	domain->hit = (struct medio_iommu_hit){ start, size, hva, prot };
+	push_hit(domain, start, size, hva, prot);
 }
 
 void medio_iommu_forget(struct medio_iommu *domain)
 {
-	domain->hit = (struct medio_iommu_hit){ 0 };
+	memset(domain->hits, 0, sizeof(domain->hits));
 	medio_iotlb_flush(&domain->tlb);
 }
 
@@ -172,9 +180,15 @@ static inline __attribute__((always_inline)) char *translate_simple(
 	if (off >= size || len > size - off || prot & ~(unsigned)m->prot || !m->hva ||
 		domain->log.on)
 		return NULL;
-	domain->hit = (struct medio_iommu_hit){ start, size, m->hva, m->prot };
+	push_hit(domain, start, size, m->hva, m->prot);
 	medio_iotlb_fill(&domain->tlb, page, m->prot, m->hva + (off - in_page));
 	return m->hva + off;
+}
+
+void *medio_iommu_translate_simple(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot)
+{
+	return translate_simple(domain, iova, len, prot);
 }
 
 void *medio_iommu_translate_slow(
@@ -216,16 +230,12 @@ static void copy_checked(
 
 static int copy(struct medio_iommu *domain, uint64_t iova, char *buf, size_t len, unsigned prot)
 {
-	const struct medio_iommu_hit *hit = &domain->hit;
-	const uint64_t off = iova - hit->start;
 	uint64_t at;
 	int reason;
 	if (!len)
 		return 0;
-	char *hva;
-	if (off < hit->size && len <= hit->size - off && !(prot & ~hit->prot))
-		hva = hit->hva + off;
-	else
+	char *hva = medio_iommu_hit_find(&domain->hits[0], iova, len, prot);
+	if (!hva)
 		hva = translate_simple(domain, iova, len, prot);
 	if (hva) {
 		move(hva, buf, len, prot);

@@ -68,6 +68,11 @@ void medio_iommu_set_map_limits(struct medio_iommu *domain, unsigned segments, u
 	domain->segments.max_bytes = bytes;
 }
 
+void medio_iommu_set_unsized(struct medio_iommu *domain, bool on)
+{
+	domain->segments.unsized = on;
+}
+
 /* ---- Map ------------------------------------------------------------------------------------- */
 
 /* The conditions that do not depend on the file. */
@@ -244,7 +249,7 @@ static uint64_t remove_all(struct medio_iommu *domain, uint64_t iova, uint64_t l
 		if (__builtin_add_overflow(bytes, size, &bytes))
 			bytes = UINT64_MAX;
 	}
-	domain->hit = (struct medio_iommu_hit){ 0 };
+	memset(domain->hits, 0, sizeof(domain->hits));
 	domain->pins_forced += medio_pintable_force(
 		&domain->pins, iova >> MEDIO_IOMMU_PAGE_SHIFT, last >> MEDIO_IOMMU_PAGE_SHIFT);
 	medio_maptable_erase(t, iova, last);

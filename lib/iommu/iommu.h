@@ -68,16 +68,19 @@ extern const struct medio_iommu_model medio_iommu_spapr;
  */
 typedef void medio_iommu_notify_fn(void *opaque, uint64_t iova, uint64_t size);
 
-/* The last translation that hit: the fast path is this alone. */
+/* A translation that hit. */
 struct medio_iommu_hit {
 	uint64_t start, size; /* bytes; size 0: none */
 	char *hva;
 	unsigned prot; /* what may be granted without looking further */
 };
 
+/* Mappings that translations remember, the latest first: rings, requests and data may be in one each. */
+#define MEDIO_IOMMU_HITS 4u
+
 /* Fields are this layer's own; the structure stands here for the inline functions below. */
 struct medio_iommu {
-	struct medio_iommu_hit hit;
+	struct medio_iommu_hit hits[MEDIO_IOMMU_HITS];
 	unsigned long guard_seen; /* medio_guard_hits when segments were last looked at */
 	bool poisoned;
 	bool busy; /* in a notify callback */
@@ -104,6 +107,12 @@ void medio_iommu_set_notify(struct medio_iommu *domain, medio_iommu_notify_fn *f
 void medio_iommu_set_pin_limit(struct medio_iommu *domain, uint64_t pages);
 /* Files (extents) and bytes of address space that mappings may take. Defaults: segment.h. */
 void medio_iommu_set_map_limits(struct medio_iommu *domain, unsigned segments, uint64_t bytes);
+/* The client is the kernel: its memory may be in files that are not regular and tell no size, such as
+ * VDUSE's. Each mapping of one is mapped by itself, and the guard alone says what is not there. */
+void medio_iommu_set_unsized(struct medio_iommu *domain, bool on);
+
+/* Files that are mapped from now on stay open, for medio_iommu_file(). */
+void medio_iommu_keep_files(struct medio_iommu *domain, bool on);
 
 /* ---- For the client -------------------------------------------------------------------------- */
 
@@ -112,7 +121,8 @@ void medio_iommu_set_map_limits(struct medio_iommu *domain, unsigned segments, u
  * (offset then means nothing). prot: MEDIO_PROT_READ, MEDIO_PROT_WRITE or both, from the device's
  * point of view. fd stays the caller's. A failed map changes nothing. Errors, with words:
  *   -EINVAL    size 0; iova, size or offset no multiple of the page size; no or unknown prot bits;
- *              outside the model's aperture; not a regular file; the file ends before offset + size
+ *              outside the model's aperture; not a regular file (unless unsized files are taken);
+ *              the file ends before offset + size
  *   -EOVERFLOW iova + size - 1 or offset + size wraps around
  *   -EEXIST    some of it is mapped already
  *   -ENOSPC    65,535 mappings exist
@@ -192,6 +202,16 @@ void medio_iommu_forget(struct medio_iommu *domain);
 void *medio_iommu_translate_slow(
 	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot, int *err);
 
+/* The memory at [iova, iova + len) if a hit has it, for prot, or NULL. */
+static inline __attribute__((always_inline)) char *medio_iommu_hit_find(
+	const struct medio_iommu_hit *hit, uint64_t iova, size_t len, unsigned prot)
+{
+	const uint64_t off = iova - hit->start;
+	if (off < hit->size && len <= hit->size - off && !(prot & ~hit->prot))
+		return hit->hva + off;
+	return NULL;
+}
+
 /*
  * The memory at [iova, iova + len): a pointer, valid until it is unmapped; or NULL and *err:
  *   -EFAULT  some of it is not mapped, lies in another place than the rest, or has gone
@@ -204,11 +224,28 @@ void *medio_iommu_translate_slow(
 static inline void *medio_iommu_translate(
 	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot, int *err)
 {
-	const struct medio_iommu_hit *hit = &domain->hit;
-	const uint64_t off = iova - hit->start;
-	if (__builtin_expect(off < hit->size && len <= hit->size - off && !(prot & ~hit->prot), 1))
-		return hit->hva + off;
+	char *hva = medio_iommu_hit_find(&domain->hits[0], iova, len, prot);
+	if (__builtin_expect(hva != NULL, 1))
+		return hva;
 	return medio_iommu_translate_slow(domain, iova, len, prot, err);
+}
+
+/*
+ * The same of what is simple: one local mapping, no dirty log, nothing that has gone. NULL says no
+ * more than that it is not; nothing is recorded. For who reaches memory by the million, in a few
+ * mappings by turns.
+ */
+void *medio_iommu_translate_simple(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot);
+static inline __attribute__((always_inline)) void *medio_iommu_translate_quick(
+	struct medio_iommu *domain, uint64_t iova, size_t len, unsigned prot)
+{
+	for (unsigned i = 0; i < MEDIO_IOMMU_HITS; i++) {
+		char *hva = medio_iommu_hit_find(&domain->hits[i], iova, len, prot);
+		if (__builtin_expect(hva != NULL, 1))
+			return hva;
+	}
+	return medio_iommu_translate_simple(domain, iova, len, prot);
 }
 
 /*
@@ -220,6 +257,15 @@ static inline void *medio_iommu_translate(
  */
 int medio_iommu_read(struct medio_iommu *domain, uint64_t iova, void *buf, size_t len);
 int medio_iommu_write(struct medio_iommu *domain, uint64_t iova, const void *buf, size_t len);
+
+/*
+ * The file behind [iova, iova + len), len not 0, which one mapping must hold: *fd stays the domain's, open while
+ * the mapping is there; *offset is where iova is in it. Nothing is recorded.
+ *   -EFAULT  not mapped, not by one mapping alone, or wrapping around
+ *   -EREMOTE remote memory, or the file was not kept
+ */
+int medio_iommu_file(
+	const struct medio_iommu *domain, uint64_t iova, uint64_t len, int *fd, uint64_t *offset);
 
 /* Part of a range that is in one piece: local at hva, or remote (hva NULL). */
 struct medio_iommu_run {

@@ -44,18 +44,20 @@ static int grow_buckets(struct medio_segtable *t)
 }
 
 /* Is fd a file whose range may be mapped with prot? Fills *st. */
-static int check_file(int fd, uint64_t offset, uint64_t size, unsigned prot, struct stat *st,
-	struct medio_error **err)
+static int check_file(int fd, uint64_t offset, uint64_t size, unsigned prot, bool unsized,
+	struct stat *st, struct medio_error **err)
 {
 	int flags = fcntl(fd, F_GETFL);
 	if (flags < 0 || fstat(fd, st) < 0)
 		return medio_error_set(err, EBADF, "file descriptor %d is not open", fd);
 	if (flags & O_PATH)
 		return medio_error_set(err, EBADF, "the file is open with O_PATH only");
-	if (!S_ISREG(st->st_mode))
+	if (!S_ISREG(st->st_mode) && !unsized)
 		return medio_error_set(err, EINVAL,
 			"the file is not a regular file, so its size cannot be checked");
-	if (offset + size > (uint64_t)st->st_size)
+	/* What the last page has after the end is there, too, and reads as zeroes. */
+	if (S_ISREG(st->st_mode) &&
+		offset + size > (((uint64_t)st->st_size + 0xfff) & ~UINT64_C(0xfff)))
 		return medio_error_set(err, EINVAL,
 			"file range 0x%" PRIx64 "..0x%" PRIx64
 			" ends behind the end of the file at 0x%" PRIx64,
@@ -138,20 +140,33 @@ static int map_extent(const struct medio_segtable *t, struct medio_segment *seg,
 	return ret < 0 ? map_error(ret, seg->writable, err) : 0;
 }
 
+/* What lies in a file without a size may be other memory each time that it is mapped. */
+static int map_alone(const struct medio_segtable *t, struct medio_segment *seg, int fd,
+	uint64_t offset, uint64_t size, struct medio_error **err)
+{
+	seg->alone = true;
+	seg->offset = offset;
+	seg->len = size;
+	int ret = size > t->max_bytes - t->bytes ? -ENOMEM : map_file(seg, fd, 4096);
+	return ret < 0 ? map_error(ret, seg->writable, err) : 0;
+}
+
 int medio_segtable_get(struct medio_segtable *t, int fd, uint64_t offset, uint64_t size,
 	unsigned prot, struct medio_segment **out, struct medio_error **err)
 {
 	struct stat st = { 0 };
-	int ret = check_file(fd, offset, size, prot, &st, err);
+	int ret = check_file(fd, offset, size, prot, t->unsized, &st, err);
 	if (ret < 0)
 		return ret;
 
-	const bool writable = prot & MEDIO_PROT_WRITE;
+	const bool writable = prot & MEDIO_PROT_WRITE, alone = !S_ISREG(st.st_mode);
 	bool known = false;
-	struct medio_segment *s = t->num_buckets ? t->bucket[bucket_of(t, st.st_dev, st.st_ino)]
-						 : NULL;
+	struct medio_segment *s = NULL;
+	if (t->num_buckets && !alone)
+		s = t->bucket[bucket_of(t, st.st_dev, st.st_ino)];
 	for (; s; s = s->next) {
-		if (s->dev != st.st_dev || s->ino != st.st_ino || s->writable != writable)
+		if (s->alone || s->dev != st.st_dev || s->ino != st.st_ino ||
+			s->writable != writable)
 			continue;
 		/* Memory that went stays gone there, even if the file has grown again. */
 		if (offset >= s->offset && offset - s->offset <= s->len &&
@@ -172,11 +187,14 @@ int medio_segtable_get(struct medio_segtable *t, int fd, uint64_t offset, uint64
 	s->ino = st.st_ino;
 	s->writable = writable;
 	s->refs = 1;
-	ret = map_extent(t, s, fd, &st, known, offset, size, err);
+	ret = alone ? map_alone(t, s, fd, offset, size, err)
+		    : map_extent(t, s, fd, &st, known, offset, size, err);
 	if (ret < 0) {
 		free(s);
 		return ret;
 	}
+	/* One that cannot be kept is one that cannot be told. */
+	s->fd = t->keep_files ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
 	unsigned b = bucket_of(t, s->dev, s->ino);
 	s->next = t->bucket[b];
 	t->bucket[b] = s;
@@ -198,6 +216,8 @@ void medio_segtable_put(struct medio_segtable *t, struct medio_segment *seg)
 	t->bytes -= seg->len;
 	medio_guard_del(seg->guard);
 	munmap(seg->hva, seg->len);
+	if (seg->fd >= 0)
+		close(seg->fd);
 	free(seg);
 	if (!t->count) {
 		free(t->bucket);

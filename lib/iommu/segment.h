@@ -21,8 +21,10 @@ struct medio_segment {
 	dev_t dev;
 	ino_t ino;
 	bool writable;
+	bool alone;	      /* of a file without a size: for one mapping only */
 	uint64_t offset, len; /* of the file; the end may lie behind the end of the file */
 	char *hva;
+	int fd; /* the file, if files are kept; else -1 */
 	struct medio_guard *guard;
 	unsigned refs; /* mappings */
 };
@@ -37,13 +39,15 @@ struct medio_segtable {
 	unsigned num_buckets;	       /* 0 or a power of two */
 	unsigned count, max_count;
 	uint64_t bytes, max_bytes; /* of address space */
+	bool keep_files; /* each segment holds its file open, see medio_iommu_keep_files() */
+	bool unsized; /* files other than regular ones are taken, see medio_iommu_set_unsized() */
 };
 
 /*
  * The segment that covers [offset, offset + size) of the file behind fd, with one reference more.
  * prot: MEDIO_PROT_*. fd is not kept. Errors, with words:
  *   -EBADF   fd is no open file, or open with O_PATH
- *   -EINVAL  not a regular file, or the range ends behind the end of the file
+ *   -EINVAL  not a regular file (and t->unsized is not set), or the range ends behind the end of the file
  *   -EACCES  fd (or a seal) does not permit reading, or writing where prot asks for it
  *   -ENOMEM  no memory or address space, or over the table's limits
  */

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "manage/client.h"
+#include "manage/functions.h"
 #include "manage/record.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
@@ -106,6 +107,9 @@ static int by_age(const void *a, const void *b)
 {
 	const struct medio_record *x = a, *y = b;
 
+	/* Cards before their virtual functions. */
+	if (!*x->pf != !*y->pf)
+		return *x->pf ? 1 : -1;
 	return x->created_ns < y->created_ns ? -1 : x->created_ns > y->created_ns;
 }
 
@@ -240,6 +244,12 @@ static int create_again(struct medio_manager *m, const struct medio_record *reco
 	if (!parent || medio_parent_driver(parent) != &medio_mdev_worker)
 		return medio_error_set(err, ENODEV, "there is no parent %s", record->parent);
 	const struct medio_type *type = medio_parent_find_type(parent, record->type);
+	if (*record->pf) {
+		opts.pf = medio_bus_find_mdev(m->bus, record->pf, MEDIO_UUID_TEXT - 1);
+		opts.vf = record->vf;
+		if (!opts.pf)
+			return medio_error_set(err, ENODEV, "its card %s is not there", record->pf);
+	}
 	if (!type)
 		return medio_error_set(
 			err, ENODEV, "parent %s has no type %s", record->parent, record->type);
@@ -298,6 +308,8 @@ int medio_managed_adopt_one(struct medio_managed *inst, const struct medio_adopt
 	const struct medio_record *record = adoption->record;
 	struct medio_process *process = adoption->process;
 
+	if (medio_functions_remember(inst, record))
+		return -ENOMEM;
 	inst->has_folder = true;
 	inst->mode = record->mode;
 	inst->created.tv_sec = (time_t)(record->created_ns / 1000000000u);
@@ -367,7 +379,8 @@ static bool on_instance(struct medio_process *process, struct medio_wire_msg *ms
 {
 	struct medio_managed *inst = medio_managed_find(process->workers->manager, msg->uuid);
 
-	if (medio_process_claim(process, msg->value))
+	/* The slot of a virtual function follows from its card's. */
+	if (!(inst && medio_mdev_pf(inst->mdev)) && medio_process_claim(process, msg->value))
 		return false;
 	if (!inst && has_record(process->workers->manager, msg->uuid)) {
 		medio_run_keep_stranger(process, msg->uuid, msg->value);
@@ -379,6 +392,8 @@ static bool on_instance(struct medio_process *process, struct medio_wire_msg *ms
 	}
 	if (strcmp(msg->strings[0], medio_mdev_type(inst->mdev)->name) != 0 ||
 		!is_listener(msg->fds[0], inst->socket))
+		return false;
+	if (medio_functions_take(inst, msg))
 		return false;
 	struct medio_run *run = medio_run_found(process, inst, msg->value);
 	if (!run)
@@ -414,8 +429,16 @@ static void on_done(struct medio_process *process)
 	}
 	inst = medio_container_of(process->runs.next, struct medio_run, item)->inst;
 	medio_managed_settings(medio_mdev_parent(inst->mdev), &settings);
-	medio_run_need(inst, &settings, &need);
+	medio_run_need(inst, &inst->params, &settings, &need);
 	medio_process_adopted(process, &need);
+	/* A card with virtual functions is alone with them. */
+	medio_list_for_each (item, &process->runs) {
+		struct medio_managed *card = medio_container_of(item, struct medio_run, item)->inst;
+		if (card->vfs) {
+			medio_functions_adopted(card);
+			return;
+		}
+	}
 }
 
 bool medio_adopt_message(struct medio_process *process, struct medio_wire_msg *msg)

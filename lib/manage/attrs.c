@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manage/filter-attrs.h"
+#include "manage/functions.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/param.h"
@@ -15,6 +17,8 @@
 #define PARAMS_LEN (sizeof(PARAMS) - 1)
 #define OWN	   "medio/"
 #define OWN_LEN	   (sizeof(OWN) - 1)
+#define SRIOV	   "sriov_"
+#define SRIOV_LEN  (sizeof(SRIOV) - 1)
 
 /* What an attribute's file takes and gives at once: a page, as sysfs. */
 #define TEXT_MAX 4096
@@ -26,7 +30,7 @@ static bool is_param(const char *path)
 
 static bool is_own(const char *path)
 {
-	return !strncmp(path, OWN, OWN_LEN);
+	return !strncmp(path, OWN, OWN_LEN) || !strncmp(path, SRIOV, SRIOV_LEN);
 }
 
 static const struct medio_param *find_param(const struct medio_type *type, const char *path)
@@ -38,10 +42,14 @@ static const struct medio_param *find_param(const struct medio_type *type, const
 	return param && param->name ? param : NULL;
 }
 
-static const struct medio_managed_attr *find_own(const char *path)
+/* inst NULL: it is not there now. */
+static const struct medio_managed_attr *find_own(const struct medio_managed *inst, const char *path)
 {
-	const struct medio_managed_attr *attr = medio_managed_attrs;
+	bool sriov = !strncmp(path, SRIOV, SRIOV_LEN);
+	const struct medio_managed_attr *attr = sriov ? medio_functions_attrs : medio_managed_attrs;
 
+	if (sriov && inst && !medio_functions_of(inst))
+		return NULL;
 	while (attr->name && strcmp(attr->name, path) != 0)
 		attr++;
 	return attr->name ? attr : NULL;
@@ -140,15 +148,35 @@ static int store_param(struct medio_managed *inst, const struct medio_param *par
 
 /* ---- Show and store ---------------------------------------------------------------------------- */
 
+/* The attribute of one of its filters, or NULL. */
+static const struct medio_attr *find_filters(const struct medio_managed *inst, const char *path)
+{
+	return medio_filter_attr_find(inst->manager->known_filters, &inst->filters, path);
+}
+
+static int show_filter(
+	struct medio_managed *inst, const char *path, medio_mdev_attr_done *done, void *opaque)
+{
+	const struct medio_attr *attr = inst ? find_filters(inst, path) : NULL;
+
+	if (!inst)
+		return -ENODEV;
+	if (!attr)
+		return -ENOENT;
+	return attr->show ? medio_managed_ask_attr(inst, path, NULL, 0, done, opaque) : -EIO;
+}
+
 int medio_attr_show(
 	struct medio_mdev *mdev, const char *path, medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_managed_attr *own = is_own(path) ? find_own(path) : NULL;
+	struct medio_managed *inst = medio_managed_of(mdev);
+	const struct medio_managed_attr *own = is_own(path) ? find_own(inst, path) : NULL;
 	const struct medio_param *param = is_param(path) ? find_param(medio_mdev_type(mdev), path)
 							 : NULL;
-	struct medio_managed *inst = medio_managed_of(mdev);
 	char text[TEXT_MAX];
 
+	if (medio_filter_attr_is(path))
+		return show_filter(inst, path, done, opaque);
 	if (!is_own(path) && !is_param(path))
 		return medio_mdev_attr_show(mdev, path, done, opaque);
 	if (!own && !param)
@@ -185,7 +213,10 @@ static int store_device(struct medio_mdev *mdev, const char *path, const char *t
 	if (!store)
 		return -ENOMEM;
 	*store = (struct store){ .done = done, .opaque = opaque };
-	int ret = medio_mdev_attr_store(mdev, path, text, size, stored, store);
+	int ret = medio_filter_attr_is(path)
+			  ? medio_managed_ask_attr(
+				    medio_managed_of(mdev), path, text, size, stored, store)
+			  : medio_mdev_attr_store(mdev, path, text, size, stored, store);
 	if (ret)
 		free(store);
 	return ret;
@@ -206,17 +237,20 @@ static int copy_text(const char *text, size_t size, char out[TEXT_MAX])
 int medio_attr_store(struct medio_mdev *mdev, const struct medio_who *who, const char *path,
 	const char *text, size_t size, medio_mdev_done *done, void *opaque)
 {
-	const struct medio_managed_attr *own = is_own(path) ? find_own(path) : NULL;
+	struct medio_managed *inst = medio_managed_of(mdev);
+	const struct medio_managed_attr *own = is_own(path) ? find_own(inst, path) : NULL;
 	const struct medio_param *param = is_param(path) ? find_param(medio_mdev_type(mdev), path)
 							 : NULL;
-	struct medio_managed *inst = medio_managed_of(mdev);
 	char line[TEXT_MAX];
 
 	if ((is_own(path) && !own) || (is_param(path) && !param))
 		return -ENOENT;
 	if (!inst)
 		return -ENODEV;
-	if (own && !own->store)
+	const struct medio_attr *filters = find_filters(inst, path);
+	if (medio_filter_attr_is(path) && !filters)
+		return -ENOENT;
+	if ((own && !own->store) || (filters && !filters->store))
 		return -EIO;
 	/* Only root may give something away, as with chown(2). */
 	bool gives = own && !strcmp(path, OWN "owner");
@@ -241,7 +275,8 @@ int medio_attr_store(struct medio_mdev *mdev, const struct medio_who *who, const
 
 /* ---- The order --------------------------------------------------------------------------------- */
 
-#define MAX_PATHS 256
+#define MAX_PATHS   512
+#define MAX_FILTERS 64
 
 struct path {
 	const char *folder, *name; /* "params/", "port0"; or "", "vendor/x" */
@@ -249,13 +284,18 @@ struct path {
 };
 
 /*
- * All paths of a type, sorted. Listing an instance asks for each of them in turn, and so does looking
- * one up, so the list of the last type is kept. Types are constant data and are never unloaded.
+ * All paths of a type and of the filters on it, sorted. Listing an instance asks for each of them in turn,
+ * and so does looking one up, so the list of the last one is kept: most instances are like the last.
+ * Types and filters are constant data and are never unloaded.
  */
 struct paths {
 	const struct medio_type *type;
 	const struct medio_param *params;
 	const struct medio_attr *attrs;
+	const struct medio_filter *filters[MAX_FILTERS]; /* NULL: one without attributes */
+	unsigned nfilters;
+	bool sriov;
+	char folders[MAX_FILTERS][MEDIO_FILTER_FOLDER];
 	struct path items[MAX_PATHS];
 	unsigned count;
 };
@@ -280,6 +320,28 @@ static int by_path(const void *a, const void *b)
 	return strcmp(left, right);
 }
 
+/* The filters of an instance, with the folders of their attributes, and whether it can have virtual functions;
+ * whether all that is as it was. */
+static bool take_filters(struct paths *paths, const struct medio_managed *inst)
+{
+	unsigned count = inst ? inst->filters.count : 0;
+	bool same;
+
+	if (count > MAX_FILTERS)
+		count = MAX_FILTERS;
+	bool sriov = medio_functions_of(inst);
+	same = paths->nfilters == count && paths->sriov == sriov;
+	paths->nfilters = count;
+	paths->sriov = sriov;
+	for (unsigned i = 0; i < count; i++) {
+		const struct medio_filter *filter = medio_filter_attr_folder(
+			inst->manager->known_filters, &inst->filters, i, paths->folders[i]);
+		same = same && paths->filters[i] == filter;
+		paths->filters[i] = filter;
+	}
+	return same;
+}
+
 static void list(struct paths *paths, const struct medio_type *type)
 {
 	paths->type = type;
@@ -288,11 +350,19 @@ static void list(struct paths *paths, const struct medio_type *type)
 	paths->count = 0;
 	for (const struct medio_managed_attr *at = medio_managed_attrs; at->name; at++)
 		add(paths, "", at->name, at->store != NULL);
+	for (const struct medio_managed_attr *at = medio_functions_attrs; paths->sriov && at->name;
+		at++)
+		add(paths, "", at->name, at->store != NULL);
 	for (const struct medio_param *at = type->params; at && at->name; at++)
 		add(paths, PARAMS, at->name, true);
+	for (unsigned i = 0; i < paths->nfilters; i++)
+		for (const struct medio_attr *at = paths->filters[i] ? paths->filters[i]->attrs
+								     : NULL;
+			at && at->name; at++)
+			add(paths, paths->folders[i], at->name, at->store != NULL);
 	for (const struct medio_attr *at = type->attrs; at && at->name; at++)
-		if (!is_own(at->name) && !is_param(at->name)) /* ours stand before its */
-			add(paths, "", at->name, at->store != NULL);
+		if (!is_own(at->name) && !is_param(at->name) && !medio_filter_attr_is(at->name))
+			add(paths, "", at->name, at->store != NULL); /* ours stand before its */
 	qsort(paths->items, paths->count, sizeof(paths->items[0]), by_path);
 }
 
@@ -302,7 +372,8 @@ const char *medio_attr_path(const struct medio_mdev *mdev, unsigned n, bool *wri
 	static _Thread_local char text[256];
 	const struct medio_type *type = medio_mdev_type(mdev);
 
-	if (paths.type != type || paths.params != type->params || paths.attrs != type->attrs)
+	if (!take_filters(&paths, medio_managed_of(mdev)) || paths.type != type ||
+		paths.params != type->params || paths.attrs != type->attrs)
 		list(&paths, type);
 	if (n >= paths.count)
 		return NULL;

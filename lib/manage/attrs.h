@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Attributes of an instance by path, as its folder in the tree has them: the device's own
- * ("vendor/sample_mdev_dev"), its parameters ("params/port0"), and mediod's ("medio/socket"). The
- * tree, definitions and the control socket read and write through here.
+ * ("vendor/sample_mdev_dev"), those of its filters ("filters/stats/registers"), its parameters
+ * ("params/port0"), and mediod's ("medio/socket"). The tree, definitions and the control socket read and write through here.
  *
  *     medio/client      r    pid and uid of the client, or an empty line
  *     medio/filters     rw   one a line, nearest to the client first
@@ -13,6 +13,7 @@
  *     medio/restart     rw   never, reset, restore
  *     medio/socket      r    where to connect
  *     medio/state       r    medio_managed_state(), and in a second line why
+ *     sriov_…                of a card that can have virtual functions, see functions.h
  */
 #ifndef MEDIO_MANAGE_ATTRS_H
 #define MEDIO_MANAGE_ATTRS_H
@@ -31,7 +32,7 @@ struct medio_managed_attr {
 extern const struct medio_managed_attr medio_managed_attrs[];
 
 /*
- * Any of the three by its path. 0: done is called once, perhaps from within; -errno: it is not.
+ * Any of them by its path. 0: done is called once, perhaps from within; -errno: it is not.
  * -ENOENT no such attribute, -EIO not readable or writable, -ENODEV nothing runs the instance; store:
  * -EACCES who may not (logged).
  */

@@ -163,7 +163,9 @@ static int may_change(struct medio_managed *inst)
 	if (medio_mdev_state(inst->mdev) != MEDIO_MDEV_ACTIVE || inst->next || inst->change ||
 		inst->waiting || inst->awaited)
 		return -EAGAIN;
-	return inst->num_clients ? -EBUSY : 0;
+	if (medio_mdev_pf(inst->mdev))
+		return -EOPNOTSUPP;
+	return inst->num_clients || medio_mdev_num_vfs(inst->mdev) ? -EBUSY : 0;
 }
 
 static struct medio_change *change_new(
@@ -245,7 +247,8 @@ int medio_managed_set_owner(struct medio_managed *inst, uid_t uid, gid_t gid)
 	inst->uid = uid;
 	inst->gid = gid;
 	int ret = medio_managed_save(inst);
-	if (inst->run)
+	/* A virtual function's worker is its card's. */
+	if (inst->run && !medio_mdev_pf(inst->mdev))
 		replace(inst, "its worker runs as its new owner");
 	return ret;
 }
@@ -264,6 +267,15 @@ int medio_managed_set_restart(struct medio_managed *inst, enum medio_restart res
 {
 	if (restart > MEDIO_RESTART_RESTORE)
 		return -EINVAL;
+	if (medio_mdev_pf(inst->mdev)) /* as its card says */
+		return -EOPNOTSUPP;
+	for (struct medio_mdev *vf = NULL; (vf = medio_mdev_next_vf(inst->mdev, vf));) {
+		struct medio_managed *of = medio_managed_of(vf);
+		if (!of)
+			continue;
+		of->restart = restart;
+		medio_managed_save(of);
+	}
 	inst->restart = restart;
 	int ret = medio_managed_save(inst);
 	/* A worker keeps checkpoints from its start on. */

@@ -11,6 +11,8 @@
 
 #include "manage/attrs.h"
 #include "manage/definitions.h"
+#include "manage/filter-attrs.h"
+#include "manage/functions.h"
 #include "manage/request.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -226,8 +228,8 @@ static int check_param(const struct medio_type *type, const char *name, const ch
 	return ret;
 }
 
-int medio_request_check_attr(const struct medio_type *type, const char *name, const char *value,
-	struct medio_error **err)
+int medio_request_check_attr(const struct medio_manager *m, const struct medio_type *type,
+	const char *name, const char *value, struct medio_error **err)
 {
 	const char *names[MAX_NAMES];
 	unsigned count = 0;
@@ -237,6 +239,17 @@ int medio_request_check_attr(const struct medio_type *type, const char *name, co
 		return check_param(type, name + strlen(PARAMS), value, err);
 	if (!strcmp(name, "medio/restart"))
 		return medio_request_restart(value, &restart, err);
+	const struct medio_attr *of_filter = medio_filter_attr_find(m->known_filters, NULL, name);
+	if (of_filter && of_filter->store)
+		return 0;
+	bool sriov = medio_functions_ever(type);
+	for (const struct medio_managed_attr *a = medio_functions_attrs; sriov && a->name; a++) {
+		if (!a->store || count == MAX_NAMES)
+			continue;
+		if (!strcmp(a->name, name))
+			return 0;
+		names[count++] = a->name;
+	}
 	for (const struct medio_managed_attr *a = medio_managed_attrs; a->name; a++) {
 		if (!a->store || count == MAX_NAMES)
 			continue;
@@ -273,7 +286,7 @@ static int check(
 	unsigned count = def->names.items && def->values.items ? def->names.count : 0;
 	for (unsigned i = 0; i < count; i++) {
 		int ret = medio_request_check_attr(
-			type, def->names.items[i], def->values.items[i], err);
+			m, type, def->names.items[i], def->values.items[i], err);
 		if (ret)
 			return ret;
 	}

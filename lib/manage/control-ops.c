@@ -7,6 +7,7 @@
 
 #include "manage/attrs.h"
 #include "manage/describe.h"
+#include "manage/functions.h"
 #include "manage/managed.h"
 #include "manage/request.h"
 #include "util/cleanup.h"
@@ -229,7 +230,11 @@ static void op_stop(struct medio_request *request)
 {
 	struct medio_mdev *mdev = medio_request_mdev(request);
 
-	if (mdev)
+	if (mdev && medio_mdev_pf(mdev))
+		medio_request_fail(request, -EBUSY,
+			"a virtual function goes when sriov_numvfs of its card is set to 0 (medio "
+			"sriov CARD 0), with the others of it");
+	else if (mdev)
 		medio_manager_remove(request->manager, mdev, &request->who,
 			medio_request_bool(request, "now"), stopped, request);
 }
@@ -316,6 +321,8 @@ static const char *next_attr(struct reading *reading, struct medio_mdev **mdev)
 
 	*mdev = medio_bus_find_mdev(reading->request->manager->bus, uuid, strlen(uuid));
 	if (!*mdev)
+		*mdev = medio_functions_find(reading->request->manager->bus, uuid);
+	if (!*mdev)
 		return NULL;
 	const char *attr = medio_attr_path(*mdev, reading->n++, &reading->writable);
 	reading->attr = attr ? strdup(attr) : NULL;
@@ -388,7 +395,8 @@ static void op_set(struct medio_request *request)
 		return;
 	const char *attr = medio_request_string(request, "attr");
 	const char *value = medio_request_string(request, "value");
-	int ret = medio_request_check_attr(medio_mdev_type(mdev), attr, value, &err);
+	int ret = medio_request_check_attr(
+		request->manager, medio_mdev_type(mdev), attr, value, &err);
 	if (ret) {
 		medio_request_error(request, ret, err);
 		return;
@@ -472,6 +480,13 @@ static const struct medio_op_key set_keys[] = {
 	{ "value", MEDIO_OP_STRING, true },
 	{ NULL },
 };
+static const struct medio_op_key sriov_keys[] = {
+	{ "uuid", MEDIO_OP_STRING, true },
+	{ "numvfs", MEDIO_OP_NUMBER, false },
+	{ "vf", MEDIO_OP_NUMBER, false },
+	{ "settings", MEDIO_OP_STRINGS, false },
+	{ NULL },
+};
 static const struct medio_op_key definitions_keys[] = {
 	{ "uuid", MEDIO_OP_STRING, false },
 	{ "parent", MEDIO_OP_STRING, false },
@@ -512,6 +527,7 @@ const struct medio_op medio_control_ops[] = {
 	{ "get", get_keys, MEDIO_MAY_LOOK, op_get },
 	{ "set", set_keys, MEDIO_MAY_LOOK, op_set },
 	{ "stats", uuid_keys, MEDIO_MAY_LOOK, op_stats },
+	{ "sriov", sriov_keys, MEDIO_MAY_LOOK, medio_op_sriov },
 	{ "definitions", definitions_keys, MEDIO_MAY_LOOK, medio_op_definitions },
 	{ "define", define_keys, MEDIO_MAY_CREATE, medio_op_define },
 	{ "modify", modify_keys, MEDIO_MAY_CREATE, medio_op_modify },

@@ -22,6 +22,10 @@
  *                                                   writable}…], value null: it cannot be read
  *     set          uuid attr value                  {}
  *     stats        [uuid]                           [medio_describe_stats…]
+ *     sriov        uuid [numvfs] | [vf settings]    medio_describe_mdev and {offset, stride, vf_device,
+ *                                                   autoprobe, vfs: [medio_describe_mdev and
+ *                                                   {settings}…]}; settings: what the card says
+ *                                                   of it, or null
  *     definitions  [uuid] [parent]                  {definitions: [{uuid, parent, type, auto, attrs,
  *                                                   active}…], unreadable: [{path, error}…]}
  *     define       [uuid] [parent] [type] [auto] [attrs]
@@ -33,7 +37,9 @@
  *     monitor                                       {}; then events
  *     reload, leave, quit                           {}
  *
- * uuid, parent, type, attr, value, restart: strings. params, filters: lists of strings as in
+ * uuid of what runs may also be the name of a card with virtual functions: nic0.
+ * uuid, parent, type, attr, value, restart: strings. numvfs, vf: numbers. settings: a list of strings, as
+ * "vlan=5". params, filters: lists of strings as in
  * struct medio_mdev_options. now, auto: booleans. attrs, add: a list of objects of one pair each, as
  * in mdevctl's files: [{"params/port0":"pty"}]. add: append them, or insert before number index;
  * remove: a list of names. modify first removes, then adds.

@@ -2,6 +2,7 @@
 /* Parents and their types. They are data: this needs no manager. */
 #include <stdio.h>
 
+#include "manage/carriers.h"
 #include "manage/describe.h"
 #include "util/param.h"
 
@@ -55,6 +56,17 @@ static struct json_object *describe_irqs(const struct medio_irqs *irqs)
 	return object;
 }
 
+/* What it can be served as; a virtual function only as what it is, a PCI card: the first. */
+static struct json_object *describe_carriers(const struct medio_type *type, bool vf)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < medio_num_carriers; i++)
+		if (medio_carriers[i].carries(type) && (!vf || !i))
+			json_object_array_add(list, json_object_new_string(medio_carriers[i].name));
+	return list;
+}
+
 /* Without the newlines that sysfs has. */
 static void add_shown(struct json_object *to, const char *key, struct medio_parent *parent,
 	const struct medio_type *type)
@@ -83,6 +95,9 @@ static struct json_object *describe_type(struct medio_parent *parent, const stru
 	add_string(object, "id", id);
 	snprintf(id, sizeof(id), "%06x", type->id.class_code & 0xffffff);
 	add_string(object, "class", id);
+	bool vf = medio_type_is_vf(parent, type);
+	json_object_object_add(object, "vf", json_object_new_boolean(vf));
+	json_object_object_add(object, "as", describe_carriers(type, vf));
 	json_object_object_add(object, "bars", describe_bars(type));
 	json_object_object_add(object, "irqs", describe_irqs(&type->irqs));
 	json_object_object_add(object, "parameters", medio_describe_params(type->params));

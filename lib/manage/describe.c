@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "manage/describe.h"
+#include "manage/functions.h"
 #include "util/cleanup.h"
 
 static void add_string(struct json_object *to, const char *key, const char *value)
@@ -103,6 +104,25 @@ static void add_managed(struct json_object *to, const struct medio_managed *inst
 	add_client(to, inst);
 }
 
+static void add_sriov(struct json_object *to, const struct medio_mdev *mdev)
+{
+	const struct medio_managed *inst = medio_managed_of(mdev);
+	const struct medio_functions *vfs = medio_functions_of(inst);
+	const struct medio_mdev *pf = medio_mdev_pf(mdev);
+	char name[96];
+
+	if (pf) {
+		add_string(to, "pf", medio_mdev_uuid(pf));
+		add_int(to, "vf", medio_mdev_vf_index(mdev));
+	}
+	if (!vfs)
+		return;
+	if (medio_functions_name(mdev, name, sizeof(name)))
+		add_string(to, "name", name);
+	add_int(to, "totalvfs", vfs->total);
+	add_int(to, "numvfs", medio_functions_num(inst));
+}
+
 struct json_object *medio_describe_mdev(const struct medio_mdev *mdev)
 {
 	const struct medio_managed *inst = medio_managed_of(mdev);
@@ -114,6 +134,7 @@ struct json_object *medio_describe_mdev(const struct medio_mdev *mdev)
 	add_string(object, "parent", medio_parent_desc(medio_mdev_parent(mdev))->name);
 	add_string(object, "type", medio_mdev_type(mdev)->name);
 	add_int(object, "group", medio_mdev_group(mdev));
+	add_sriov(object, mdev);
 	if (inst)
 		add_managed(object, inst);
 	else

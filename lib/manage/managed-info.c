@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What there is to tell of an instance. */
 #include "manage/client.h"
+#include "manage/functions.h"
 #include "manage/run.h"
 
 pid_t medio_managed_pid(const struct medio_managed *inst, unsigned *sharing)
@@ -34,7 +35,8 @@ const char *medio_managed_state(const struct medio_managed *inst)
 		return "changing";
 	if (inst->run)
 		return "running";
-	if (inst->waiting)
+	const struct medio_managed *card = medio_functions_card(inst);
+	if (inst->waiting || (card && !inst->next && (card->waiting || card->next)))
 		return "waiting";
 	return inst->next || !inst->probed ? "starting" : "dead";
 }

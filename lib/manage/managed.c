@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "manage/client.h"
+#include "manage/functions.h"
 #include "manage/patience.h"
 #include "manage/record.h"
 #include "manage/run.h"
@@ -117,12 +118,20 @@ int medio_managed_save(struct medio_managed *inst)
 		.restart = inst->restart,
 		.params = inst->params,
 		.filters = inst->filters,
+		.card = inst->vfs ? inst->vfs->number : -1,
+		.numvfs = inst->vfs ? inst->vfs->wanted : 0,
+		.leave_unbound = inst->vfs && inst->vfs->leave_unbound,
 		.created_ns = (uint64_t)inst->created.tv_sec * 1000000000u +
 			      (uint64_t)inst->created.tv_nsec,
 	};
 	char path[PATH_MAX];
 
+	const struct medio_mdev *pf = medio_mdev_pf(inst->mdev);
 	memcpy(record.uuid, medio_mdev_uuid(inst->mdev), sizeof(record.uuid));
+	if (pf) {
+		memcpy(record.pf, medio_mdev_uuid(pf), sizeof(record.pf));
+		record.vf = medio_mdev_vf_index(inst->mdev);
+	}
 	folder_of(inst, path);
 	int ret = medio_record_save(path, &record);
 	if (ret)
@@ -214,7 +223,9 @@ void medio_managed_set_run(struct medio_managed *inst, struct medio_run *run)
 {
 	inst->run = run;
 	inst->process = run ? run->process : NULL;
-	inst->stats = run && run->process->slots ? &run->process->slots[run->slot].stats : NULL;
+	inst->stats = run && run->slot < run->process->nslots
+			      ? &run->process->slots[run->slot].stats
+			      : NULL;
 	if (run) {
 		medio_list_remove(&run->pending);
 		run->state = MEDIO_RUN_RUNNING;
@@ -228,6 +239,7 @@ void medio_managed_set_run(struct medio_managed *inst, struct medio_run *run)
 
 static void managed_free(struct medio_managed *inst)
 {
+	medio_functions_drop(inst);
 	medio_timer_free(inst->timer);
 	medio_strv_free(&inst->params);
 	medio_strv_free(&inst->filters);
@@ -243,6 +255,7 @@ static void take_down(struct medio_managed *inst)
 	struct medio_manager *m = inst->manager;
 
 	medio_managed_drop_attrs(inst);
+	medio_functions_drop(inst);
 	medio_change_drop(inst, -ENODEV);
 	medio_clients_drop(inst, m->leaving);
 	medio_list_remove(&inst->awaited_item);
@@ -279,6 +292,26 @@ static void take_down(struct medio_managed *inst)
 
 /* ---- Probe ------------------------------------------------------------------------------------------------ */
 
+/* The parent's for its cards first: what it is given comes behind, and counts. One of a former mediod has
+ * all of them. */
+static int fill_params(struct medio_managed *inst)
+{
+	const struct medio_mdev_options *opts = medio_mdev_options(inst->mdev);
+	const struct medio_managed_parent *parent = medio_managed_parent_of(
+		medio_mdev_parent(inst->mdev));
+	const struct medio_strv *params = parent ? &parent->params : NULL;
+	int ret = 0;
+
+	if (!params || !params->count || inst->manager->workers->adopted ||
+		medio_mdev_type(inst->mdev) != parent->desc.types[0])
+		return medio_strv_copy(&inst->params, opts->params, opts->nparams);
+	for (unsigned i = 0; !ret && i < params->count; i++)
+		ret = medio_strv_add(&inst->params, params->items[i]);
+	for (unsigned i = 0; !ret && i < opts->nparams; i++)
+		ret = medio_strv_add(&inst->params, opts->params[i]);
+	return ret;
+}
+
 static int fill(struct medio_managed *inst, const struct medio_creation *how)
 {
 	const struct medio_mdev_options *opts = medio_mdev_options(inst->mdev);
@@ -286,15 +319,18 @@ static int fill(struct medio_managed *inst, const struct medio_creation *how)
 	struct medio_parent_settings settings;
 
 	medio_managed_settings(medio_mdev_parent(inst->mdev), &settings);
-	inst->uid = how ? how->who.uid : policy->uid;
-	inst->gid = how ? how->who.gid : getegid();
+	/* A virtual function that got no driver at first is its card's all the same. */
+	const struct medio_managed *card = medio_functions_card(inst);
+	inst->uid = how ? how->who.uid : card ? card->uid : policy->uid;
+	inst->gid = how ? how->who.gid : card ? card->gid : getegid();
 	inst->mode = 0600;
-	int restart = how && how->restart >= 0 ? how->restart : settings.restart;
+	int restart = how && how->restart >= 0 ? how->restart
+		      : card		       ? (int)card->restart
+					       : settings.restart;
 	inst->restart = restart <= MEDIO_RESTART_RESTORE ? (enum medio_restart)restart
 							 : MEDIO_RESTART_RESET;
 	clock_gettime(CLOCK_REALTIME, &inst->created);
-	if (medio_strv_copy(&inst->params, opts->params, opts->nparams) ||
-		medio_strv_copy(&inst->filters, opts->filters, opts->nfilters) ||
+	if (fill_params(inst) || medio_strv_copy(&inst->filters, opts->filters, opts->nfilters) ||
 		asprintf(&inst->socket, "%s/%s/vfio-user.sock", inst->manager->places.runtime,
 			medio_mdev_uuid(inst->mdev)) < 0)
 		return -ENOMEM;
@@ -384,7 +420,12 @@ static int worker_probe(struct medio_mdev *mdev)
 void medio_managed_probed(struct medio_managed *inst, int ret, const char *words)
 {
 	struct medio_mdev *mdev = inst->mdev;
+	const struct medio_mdev *pf = medio_mdev_pf(mdev);
+	struct medio_manager *m = inst->manager;
+	char card[MEDIO_UUID_TEXT] = "";
 
+	if (pf)
+		memcpy(card, medio_mdev_uuid(pf), sizeof(card));
 	inst->probed = true;
 	if (ret) {
 		medio_mdev_fail(mdev, -ret, "%s", words);
@@ -393,11 +434,14 @@ void medio_managed_probed(struct medio_managed *inst, int ret, const char *words
 		managed_free(inst);
 	}
 	medio_mdev_probe_done(mdev, ret);
+	if (*card)
+		medio_functions_probed(m, card);
 }
 
 void medio_managed_started(struct medio_run *run, int ret, bool restored, const char *words)
 {
 	struct medio_managed *inst = run->inst;
+	struct medio_manager *m = inst->manager;
 	bool tried_restore = run->restore;
 
 	if (inst->change) {
@@ -405,12 +449,18 @@ void medio_managed_started(struct medio_run *run, int ret, bool restored, const 
 		return;
 	}
 	if (!ret) {
+		uint8_t uuid[MEDIO_UUID_SIZE];
+		bool first = !inst->probed;
 		inst->next = NULL;
+		memcpy(uuid, run->uuid, sizeof(uuid));
 		medio_managed_set_run(inst, run);
-		if (inst->probed)
-			medio_managed_restarted(inst, restored);
-		else
+		if (first)
 			medio_managed_probed(inst, 0, NULL);
+		else
+			medio_managed_restarted(inst, restored);
+		/* Who heard it may have removed it. */
+		if (medio_managed_find(m, uuid) == inst)
+			medio_functions_runs(inst, first);
 		return;
 	}
 	medio_run_free(run);
@@ -450,6 +500,9 @@ void medio_managed_lost(struct medio_run *run, const char *event, const char *wo
 	}
 	if (!was_next) {
 		medio_managed_drop_attrs(inst);
+		medio_functions_lost(inst);
+		if (medio_managed_find(m, uuid) != inst)
+			return;
 		snprintf(env, sizeof(env), "MEDIO_WORKER=%s", event);
 		medio_mdev_changed(mdev, env);
 		/* Who heard it may have removed it, and so may the last of its clients. */
@@ -574,24 +627,28 @@ static int attr_call(struct medio_managed *inst, struct medio_wire_msg msg, cons
 	return 0;
 }
 
+int medio_managed_ask_attr(struct medio_managed *inst, const char *name, const char *text,
+	size_t size, medio_mdev_attr_done *done, void *opaque)
+{
+	const struct medio_wire_msg msg = {
+		.kind = text ? MEDIO_WIRE_ATTR_STORE : MEDIO_WIRE_ATTR_SHOW,
+		.data = text,
+		.size = size,
+	};
+
+	return attr_call(inst, msg, name, done, opaque);
+}
+
 static int worker_attr_show(struct medio_mdev *mdev, const struct medio_attr *attr,
 	medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_wire_msg msg = { .kind = MEDIO_WIRE_ATTR_SHOW };
-
-	return attr_call(medio_mdev_data(mdev), msg, attr->name, done, opaque);
+	return medio_managed_ask_attr(medio_mdev_data(mdev), attr->name, NULL, 0, done, opaque);
 }
 
 static int worker_attr_store(struct medio_mdev *mdev, const struct medio_attr *attr,
 	const char *text, size_t size, medio_mdev_attr_done *done, void *opaque)
 {
-	const struct medio_wire_msg msg = {
-		.kind = MEDIO_WIRE_ATTR_STORE,
-		.data = text,
-		.size = size,
-	};
-
-	return attr_call(medio_mdev_data(mdev), msg, attr->name, done, opaque);
+	return medio_managed_ask_attr(medio_mdev_data(mdev), attr->name, text, size, done, opaque);
 }
 
 static void attr_done(

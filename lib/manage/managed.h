@@ -27,6 +27,7 @@ extern const char *const medio_restart_names[];
 
 struct medio_process; /* process.h */
 struct medio_run;     /* run.h: an instance within a process */
+struct medio_functions;
 
 struct medio_managed {
 	struct medio_manager *manager;
@@ -60,6 +61,7 @@ struct medio_managed {
 	struct medio_deaths *deaths;  /* when its workers died; NULL: never */
 	struct medio_change *change;  /* what set_param and set_filters are about; NULL: nothing */
 	struct medio_waiter *waiters; /* more than mdev tells of its removal */
+	struct medio_functions *vfs;  /* functions.h; NULL: it has not shown that it can have any */
 	uint64_t asked_ns;	      /* since when its client is asked */
 	enum { MEDIO_ASK_NOT, MEDIO_ASK, MEDIO_ASK_DISCONNECTED } asking;
 	bool has_folder;
@@ -85,11 +87,17 @@ bool medio_workers_settled(const struct medio_workers *workers);
 /* No more waiting for those that do not start: they are killed. */
 void medio_workers_hurry(struct medio_workers *workers);
 
+/* Ask the worker to show (text NULL) or store an attribute of its instance: 0, and done is called later; or
+ * -errno and it is not: -ENODEV nothing runs it, -EAGAIN too many are being asked for, -E2BIG, -ENOMEM. */
+int medio_managed_ask_attr(struct medio_managed *inst, const char *name, const char *text,
+	size_t size, medio_mdev_attr_done *done, void *opaque);
+
 /*
  * Change an instance that nobody has open: a parameter, or all of its filters. It is made anew in a
  * fresh worker (in density mode: within its worker); if that fails the old one stays. done is called
  * once (NULL: nobody asks): 0; -EINVAL with the words logged; -EBUSY a client is connected; -EAGAIN
- * it is being changed, started or removed.
+ * it is being changed, started or removed; -EBUSY also for one that has virtual functions, which a change
+ * would end, and -EOPNOTSUPP for one that is a virtual function: it is as its card is.
  */
 void medio_managed_set_param(struct medio_managed *inst, const char *name, const char *value,
 	medio_mdev_done *done, void *opaque);

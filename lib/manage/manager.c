@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "manage/run.h"
@@ -19,6 +21,8 @@
 
 #define RUNTIME_MAX   55 /* "/UUID/vfio-user.sock" and its NUL fit a socket's 108 bytes behind it */
 #define DISCONNECT_NS 3000000000ull
+/* How long an orphan's lock is waited for, in moments of 2 ms. */
+#define ORPHAN_MOMENTS 1000u
 
 void medio_manager_log(struct medio_manager *m, enum medio_log_level level, const char *fmt, ...)
 {
@@ -58,12 +62,27 @@ static int make_folder(const char *path, mode_t mode, struct medio_error **err)
 	return 0;
 }
 
+static void read_owner(int fd, char who[32])
+{
+	ssize_t n = pread(fd, who, 31, 0);
+	who[n > 0 ? strcspn(who, "\n") : 0] = '\0';
+}
+
+/* A process that was to become a worker when its mediod was killed has the lock until then. */
+static bool is_orphan(int fd)
+{
+	char who[32] = "";
+
+	read_owner(fd, who);
+	long pid = strtol(who, NULL, 10);
+	return pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+}
+
 static int is_locked(int fd, const char *runtime, struct medio_error **err)
 {
 	char who[32] = "";
 
-	ssize_t n = pread(fd, who, sizeof(who) - 1, 0);
-	who[n > 0 ? strcspn(who, "\n") : 0] = '\0';
+	read_owner(fd, who);
 	return medio_error_set(err, EADDRINUSE,
 		"a mediod%s%s has %s already; `mediod --replace` takes its instances over",
 		*who ? ", pid " : "", who, runtime);
@@ -71,8 +90,10 @@ static int is_locked(int fd, const char *runtime, struct medio_error **err)
 
 static int lock_folder(const char *runtime, struct medio_error **err)
 {
+	static const struct timespec moment = { .tv_nsec = 2000000 };
 	char path[PATH_MAX], who[32];
 	struct stat now, there;
+	unsigned moments = 0;
 
 	snprintf(path, sizeof(path), "%s/lock", runtime);
 	for (;;) {
@@ -80,10 +101,16 @@ static int lock_folder(const char *runtime, struct medio_error **err)
 			path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 		if (fd < 0)
 			return medio_error_set(err, errno, "%s: %s", path, strerror(errno));
-		if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-			return errno == EWOULDBLOCK ? is_locked(fd, runtime, err)
-						    : medio_error_set(err, errno, "%s: %s", path,
-							      strerror(errno));
+		int ret = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+		if (ret == -EWOULDBLOCK && moments < ORPHAN_MOMENTS && is_orphan(fd)) {
+			moments++;
+			nanosleep(&moment, NULL);
+			continue;
+		}
+		if (ret)
+			return ret == -EWOULDBLOCK
+				       ? is_locked(fd, runtime, err)
+				       : medio_error_set(err, -ret, "%s: %s", path, strerror(-ret));
 		/* The one who had it may have removed it in between. */
 		if (fstat(fd, &now) < 0 || stat(path, &there) < 0 || now.st_ino != there.st_ino)
 			continue;
@@ -339,14 +366,37 @@ static void on_removed(void *opaque, int ret)
 		tell_removed(removal, ret);
 }
 
+/* Whoever has it open, or one of its virtual functions, is asked no more. */
+static void disconnect(struct medio_mdev *mdev)
+{
+	struct medio_managed *inst = medio_managed_of(mdev);
+	struct medio_mdev *vf = NULL;
+
+	if (inst && medio_mdev_opens(mdev))
+		medio_managed_disconnect(inst);
+	while ((vf = medio_mdev_next_vf(mdev, vf)))
+		disconnect(vf);
+}
+
+static bool is_asked(const struct medio_mdev *mdev)
+{
+	const struct medio_managed *inst = medio_managed_of(mdev);
+	const struct medio_mdev *vf = NULL;
+	bool asked = inst && inst->asking != MEDIO_ASK_NOT;
+
+	while (!asked && (vf = medio_mdev_next_vf(mdev, vf)))
+		asked = is_asked(vf);
+	return asked;
+}
+
 /* It is going already, and its user is asked: no more asking. */
 static bool hurry(struct medio_mdev *mdev, struct removal *removal)
 {
 	struct medio_managed *inst = medio_managed_of(mdev);
 
-	if (!inst || inst->asking == MEDIO_ASK_NOT || medio_managed_wait(inst, on_removed, removal))
+	if (!inst || !is_asked(mdev) || medio_managed_wait(inst, on_removed, removal))
 		return false;
-	medio_managed_disconnect(inst);
+	disconnect(mdev);
 	return true;
 }
 
@@ -377,9 +427,14 @@ void medio_manager_remove(struct medio_manager *m, struct medio_mdev *mdev,
 		return;
 	}
 	int ret = medio_mdev_remove(mdev, on_removed, removal);
+	if (ret == -EBUSY)
+		medio_manager_log(m, MEDIO_LOG_WARN,
+			"%s is a virtual function: it goes when sriov_numvfs of its card, %s, is set "
+			"to 0",
+			removal->uuid, medio_mdev_uuid(medio_mdev_pf(mdev)));
 	if (ret == MEDIO_DEFERRED) {
-		if (now && inst)
-			medio_managed_disconnect(inst);
+		if (now)
+			disconnect(mdev);
 	} else if (ret != -EAGAIN || !now || !hurry(mdev, removal)) {
 		on_removed(removal, ret);
 	}

@@ -27,6 +27,7 @@
 #include "util/list.h"
 #include "util/strv.h"
 
+struct medio_filter;
 struct medio_workers;
 
 /* Files of a mediod. Paths are absolute. */
@@ -46,8 +47,10 @@ struct medio_manager {
 	/* remove of an open instance: ask so long, then take it away; 0: for ever */
 	uint64_t grace_ns;
 	unsigned spares; /* workers kept ready */
-	bool leaving;	 /* mediod ends and its workers stay: let nothing go */
-	int lock;	 /* RUNTIME/lock: one mediod in a folder */
+	/* Filters whose attributes instances show, ends with NULL. NULL: none. */
+	const struct medio_filter *const *known_filters;
+	bool leaving; /* mediod ends and its workers stay: let nothing go */
+	int lock;     /* RUNTIME/lock: one mediod in a folder */
 	/* An instance has gone by medio_manager_remove(): who asked is told from done, which is to be
 	 * called once. For a tree whose names the kernel remembers. NULL: told at once. */
 	void (*settle)(void *opaque, medio_mdev_done *done, void *done_opaque);

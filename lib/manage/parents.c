@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "manage/functions.h"
 #include "manage/user.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "util/nearest.h"
 #include "util/param.h"
+#include "util/uuid.h"
 
 #define NAME_MAX_LEN 64
 #define MAX_KINDS    64
@@ -39,6 +42,10 @@ const struct medio_param medio_parent_params[] = {
 		"Folders that shared workers may open files in, with ':' between" },
 	{ "plugin", MEDIO_PARAM_STRING, SETTING(plugin), NULL,
 		"Path of a shared object with the type of device, instead of a built-in parent" },
+	{ "cards", MEDIO_PARAM_UINT, SETTING(cards), NULL,
+		"Cards with virtual functions that mediod makes itself when it starts: nic0, nic1 "
+		"(default: the kind's own, as 1 of nic)",
+		.max = 64 },
 	{ NULL },
 };
 #define NUM_PARAMS MEDIO_ARRAY_SIZE(medio_parent_params)
@@ -79,6 +86,7 @@ static void free_parent(struct medio_managed_parent *parent)
 	medio_list_remove(&parent->item);
 	medio_list_remove(&parent->known);
 	medio_params_free(medio_parent_params, &parent->settings);
+	medio_strv_free(&parent->params);
 	free(parent->spec);
 	free(parent->plugin);
 	free((char *)parent->desc.name);
@@ -137,13 +145,70 @@ static int check_name(
 	return -EINVAL;
 }
 
+/* The type of card that can have virtual functions; NULL: it is none. */
+static const struct medio_type *card_of(const struct medio_parent_desc *desc)
+{
+	return desc->types[0]->sriov ? desc->types[0] : NULL;
+}
+
+static bool names(const struct medio_param *param, const char *assignment)
+{
+	size_t len = strcspn(assignment, "=");
+
+	return strlen(param->name) == len && !memcmp(param->name, assignment, len);
+}
+
+/* It is no parameter of parents, but one of the kind's card. */
+static bool is_card_param(const struct medio_parent_kind *kind, const char *assignment)
+{
+	const struct medio_type *type = card_of(kind->desc);
+	const struct medio_param *param = medio_parent_params;
+
+	if (kind->units && !strncmp(kind->units, assignment, strcspn(assignment, "=")))
+		return false;
+	while (param->name && !names(param, assignment))
+		param++;
+	if (param->name || !type)
+		return false;
+	for (param = type->params; param && param->name; param++)
+		if (names(param, assignment))
+			return true;
+	return false;
+}
+
+static int check_card_param(
+	const struct medio_parent_kind *kind, const char *assignment, struct medio_error **err)
+{
+	const struct medio_type *type = card_of(kind->desc);
+	struct medio_param table[2] = { 0 };
+	union {
+		bool flag;
+		uint64_t quantity;
+		char *string;
+		int choice;
+	} value = { 0 };
+
+	for (const struct medio_param *param = type->params; param->name; param++)
+		if (names(param, assignment))
+			table[0] = *param;
+	table[0].offset = 0;
+	int ret = medio_params_default(table, &value, err);
+	if (!ret)
+		ret = medio_params_set(table, &value, type->name, assignment, err);
+	medio_params_free(table, &value);
+	return ret;
+}
+
 static int set_param(const struct offer *offer, const char *name, const char *assignment,
 	struct medio_parent_settings *settings, struct medio_error **err)
 {
 	struct medio_param params[NUM_PARAMS];
 	char what[NAME_MAX_LEN + 16];
 
-	params_of(find_kind(offer, name), params);
+	const struct medio_parent_kind *kind = find_kind(offer, name);
+	if (kind && is_card_param(kind, assignment))
+		return check_card_param(kind, assignment, err);
+	params_of(kind, params);
 	snprintf(what, sizeof(what), "parent %s", name);
 	return medio_params_set(params, settings, what, assignment, err);
 }
@@ -183,8 +248,13 @@ static int parse_spec(const struct offer *offer, const char *spec,
 		return out_of_memory(err);
 	const char *name = strsep(&rest, ",");
 	int ret = medio_params_default(medio_parent_params, &parent->settings, &wrong);
+	const struct medio_parent_kind *kind = find_kind(offer, name);
+	parent->settings.cards = kind ? kind->cards : 0;
 	while ((word = strsep(&rest, ","))) {
 		int one = set_param(offer, name, word, &parent->settings, ret ? NULL : &wrong);
+		if (!one && kind && is_card_param(kind, word) &&
+			medio_strv_add(&parent->params, word))
+			one = -ENOMEM;
 		ret = ret ? ret : one;
 	}
 	/* A name that makes no sense is told before what is said of it. */
@@ -226,6 +296,11 @@ static int fill_desc(
 		parent->desc = *find_kind(offer, name)->desc;
 		parent->desc.name = name;
 	}
+	if (parent->settings.cards && !parent->plugin && !card_of(&parent->desc))
+		return medio_error_set(err, EINVAL,
+			"parent '%s': cards=%u: only cards that can have virtual functions are made "
+			"so",
+			name, (unsigned)parent->settings.cards);
 	if (parent->settings.units)
 		parent->desc.capacity = (unsigned)parent->settings.units;
 	parent->desc.opaque = parent;
@@ -302,6 +377,20 @@ static int check_change(struct medio_manager *m, const struct medio_managed_pare
 	return 0;
 }
 
+static int load_plugin(
+	const struct offer *offer, struct medio_managed_parent *parent, struct medio_error **err)
+{
+	int ret = offer->open_plugin(parent->plugin, &parent->types[0], err);
+
+	if (!ret && parent->types[0]->sriov)
+		parent->types[1] = parent->types[0]->sriov->vf;
+	else if (!ret && parent->settings.cards)
+		ret = medio_error_set(err, EINVAL,
+			"parent '%s': cards=%u: the plug-in's have no virtual functions",
+			parent->desc.name, (unsigned)parent->settings.cards);
+	return ret;
+}
+
 /* Everything that can be wrong with the specs is found here, before anything changes. */
 static int plan(struct medio_manager *m, const struct offer *offer, const char *const *specs,
 	unsigned nspecs, struct medio_list *wanted, struct medio_error **err)
@@ -314,6 +403,9 @@ static int plan(struct medio_manager *m, const struct offer *offer, const char *
 		int ret = from_spec(offer, spec, &parent, err);
 		if (ret)
 			return ret;
+		/* Everything that is built in is offered, and nothing is made unasked. */
+		if (!nspecs)
+			parent->settings.cards = 0;
 		bool twice = find_named(wanted, parent->desc.name);
 		medio_list_append(wanted, &parent->item);
 		if (twice)
@@ -321,7 +413,7 @@ static int plan(struct medio_manager *m, const struct offer *offer, const char *
 				err, EINVAL, "parent '%s' is named twice", parent->desc.name);
 		ret = check_change(m, parent, err);
 		if (!ret && parent->plugin && !find_named(&m->parents, parent->desc.name))
-			ret = offer->open_plugin(parent->plugin, &parent->types[0], err);
+			ret = load_plugin(offer, parent, err);
 		if (ret)
 			return ret;
 	}
@@ -382,8 +474,11 @@ static void take_settings(struct medio_managed_parent *now, struct medio_managed
 	struct medio_parent_settings settings = now->settings;
 	char *spec = now->spec;
 
+	struct medio_strv params = now->params;
 	now->settings = wanted->settings;
 	now->spec = wanted->spec;
+	now->params = wanted->params;
+	wanted->params = params;
 	now->desc.capacity = wanted->desc.capacity;
 	now->uid = wanted->uid;
 	now->gid = wanted->gid;
@@ -421,6 +516,31 @@ int medio_parents_set(struct medio_manager *m, const struct medio_parent_kind *k
 	}
 	free_list(&wanted);
 	return ret;
+}
+
+static void made(void *opaque, struct medio_mdev *mdev, int ret, const char *words)
+{
+	(void)opaque, (void)mdev, (void)ret, (void)words; /* the manager has logged them */
+}
+
+void medio_parents_make_cards(struct medio_manager *m)
+{
+	const struct medio_creation how = {
+		.who = { .uid = m->policy.uid, .gid = getegid() },
+		.restart = -1,
+	};
+
+	medio_list_for_each (item, &m->parents) {
+		const struct medio_managed_parent *parent = medio_container_of(
+			item, struct medio_managed_parent, item);
+		for (unsigned i = 0; i < parent->settings.cards; i++) {
+			char uuid[MEDIO_UUID_TEXT];
+			medio_functions_card_uuid(parent->desc.name, i, uuid);
+			if (!medio_bus_find_mdev(m->bus, uuid, MEDIO_UUID_TEXT - 1))
+				medio_manager_create(m, parent->parent, parent->desc.types[0], uuid,
+					MEDIO_UUID_TEXT - 1, &how, made, NULL);
+		}
+	}
 }
 
 void medio_parents_free(struct medio_manager *m)

@@ -13,6 +13,7 @@ struct medio_parent_kind {
 	const struct medio_parent_desc *desc; /* capacity is the default */
 	const char *
 		units; /* what its capacity counts, and the parameter's name: "ports"; NULL: none */
+	unsigned cards; /* made when it is asked for by name, unless that says another number */
 };
 
 /* What can be said of every parent; one table (parents.c) gives parser, --help and manual page. */
@@ -25,6 +26,7 @@ struct medio_parent_settings {
 	char *user;	     /* run workers as this user; NULL: as the instance's owner */
 	char *files;	     /* folders that shared workers may open files in, colon between */
 	char *plugin;	     /* a device from a shared object instead of a built-in parent */
+	uint64_t cards;	     /* cards of its first type that mediod makes itself */
 };
 
 extern const struct medio_param medio_parent_params[];
@@ -35,10 +37,13 @@ struct medio_managed_parent {
 	char *spec;		       /* as asked for */
 	struct medio_parent_desc desc; /* our own copy: the capacity can change */
 	struct medio_parent_settings settings;
+	/* Parameters that instances of a type that has them begin with, beside what they are given. Only of
+	 * parents whose first type can have virtual functions. */
+	struct medio_strv params;
 	uid_t uid; /* of settings.user; (uid_t)-1: none was given */
 	gid_t gid;
 	char *plugin;			   /* absolute path; NULL: built in */
-	const struct medio_type *types[2]; /* of a plug-in */
+	const struct medio_type *types[3]; /* of a plug-in; of its virtual functions */
 	struct medio_parent *parent;
 };
 
@@ -70,6 +75,12 @@ typedef int medio_plugin_open(
 int medio_parents_set(struct medio_manager *m, const struct medio_parent_kind *kinds,
 	unsigned nkinds, medio_plugin_open *open_plugin, const char *const *specs, unsigned nspecs,
 	struct medio_error **err);
+/*
+ * Make the cards that parents are to have from the start (cards=N) and that are not there: number n of parent
+ * P has the UUID medio_functions_card_uuid(P, n), and belongs to mediod's own user. Not waited for, and
+ * what fails is logged.
+ */
+void medio_parents_make_cards(struct medio_manager *m);
 /* Unregister all, before medio_manager_fini(): one with open instances goes with the last of them, at
  * the latest with the bus. With manager->bus NULL: free what is left. */
 void medio_parents_free(struct medio_manager *m);

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "manage/functions.h"
 #include "manage/run.h"
 #include "util/cleanup.h"
 #include "util/error.h"
@@ -189,6 +190,8 @@ static int fresh(struct medio_workers *workers, const struct medio_process_need 
 	process->state = MEDIO_PROCESS_SERVING;
 	process->since = medio_now_ns();
 	medio_timer_arm(workers->refill, REFILL_NS);
+	if (need->vfs)
+		count = 1 + MEDIO_FUNCTIONS_MAX;
 	ret = make_slots(process, count ? count : 1, err);
 	if (!ret && need->per_worker > 1)
 		ret = pool_enter(process, need);

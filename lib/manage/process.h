@@ -37,6 +37,7 @@ struct medio_workers {
 	struct medio_mdev_subscriber *subscriber;
 	const struct medio_adoption *adopted; /* while its instance is created again */
 	uint64_t cookie;		      /* the last one given out */
+	unsigned vfs_jobs;		      /* numbers of virtual functions that are being set */
 	unsigned waiting;		      /* instances that wait to be restarted */
 	unsigned bad_spares;		      /* spares that died, one after the other */
 	bool ending;			      /* nothing is started any more */
@@ -108,6 +109,7 @@ struct medio_process_need {
 	uid_t uid;
 	gid_t gid;
 	unsigned per_worker;
+	bool vfs; /* alone, with slots for virtual functions behind its own */
 	const struct medio_process *other; /* not in this one; NULL: in any */
 };
 

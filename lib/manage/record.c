@@ -94,16 +94,17 @@ static int get_strings(struct json_object *from, const char *name, struct medio_
 	return 0;
 }
 
-static int get_uuid(struct json_object *from, char uuid[MEDIO_UUID_TEXT], struct medio_error **err)
+static int get_uuid(struct json_object *from, const char *name, char uuid[MEDIO_UUID_TEXT],
+	struct medio_error **err)
 {
 	_cleanup_free_ char *text = NULL;
 	uint8_t bytes[MEDIO_UUID_SIZE];
 
-	int ret = get_string(from, "uuid", true, &text, err);
+	int ret = get_string(from, name, true, &text, err);
 	if (ret)
 		return ret;
 	if (!text || medio_uuid_parse(text, strlen(text), bytes))
-		return wrong(err, "uuid", "a UUID");
+		return wrong(err, name, "a UUID");
 	medio_uuid_format(bytes, uuid);
 	return 0;
 }
@@ -124,6 +125,32 @@ static int get_restart(struct json_object *from, int *out, struct medio_error **
 	return wrong(err, "restart", "never, reset or restore");
 }
 
+/* What only cards with virtual functions have, and these. */
+static int get_functions(
+	struct json_object *from, struct medio_record *record, struct medio_error **err)
+{
+	int64_t card = -1, numvfs = 0, unbound = 0, vf = 0;
+	int ret = 0;
+
+	if (json_object_object_get_ex(from, "card", NULL)) {
+		ret = get_number(from, "card", 0, INT32_MAX, &card, err);
+		if (!ret)
+			ret = get_number(from, "numvfs", 0, 256, &numvfs, err);
+		if (!ret)
+			ret = get_number(from, "leave_unbound", 0, 1, &unbound, err);
+	}
+	if (!ret && json_object_object_get_ex(from, "pf", NULL)) {
+		ret = get_uuid(from, "pf", record->pf, err);
+		if (!ret)
+			ret = get_number(from, "vf", 0, 255, &vf, err);
+	}
+	record->card = (int)card;
+	record->numvfs = (unsigned)numvfs;
+	record->leave_unbound = unbound;
+	record->vf = (unsigned)vf;
+	return ret;
+}
+
 static int get_numbers(
 	struct json_object *from, struct medio_record *record, struct medio_error **err)
 {
@@ -140,6 +167,9 @@ static int get_numbers(
 		ret = get_number(from, "created_ns", 0, INT64_MAX, &created, err);
 	if (ret)
 		return ret;
+	ret = get_functions(from, record, err);
+	if (ret)
+		return ret;
 	record->group = (int)group;
 	record->uid = (uid_t)uid;
 	record->gid = (gid_t)gid;
@@ -153,7 +183,7 @@ static int from_json(
 {
 	if (!json_object_is_type(json, json_type_object))
 		return medio_error_set(err, EINVAL, "it is no JSON object");
-	int ret = get_uuid(json, record->uuid, err);
+	int ret = get_uuid(json, "uuid", record->uuid, err);
 	if (!ret)
 		ret = get_string(json, "parent", true, &record->parent, err);
 	if (!ret)
@@ -244,6 +274,15 @@ char *medio_record_print(const struct medio_record *record)
 	add_number(json, "mode", record->mode);
 	add_text(json, "restart", medio_restart_names[record->restart]);
 	add_number(json, "created_ns", (int64_t)record->created_ns);
+	if (record->card >= 0) {
+		add_number(json, "card", record->card);
+		add_number(json, "numvfs", record->numvfs);
+		add_number(json, "leave_unbound", record->leave_unbound);
+	}
+	if (*record->pf) {
+		add_text(json, "pf", record->pf);
+		add_number(json, "vf", record->vf);
+	}
 	json_object_object_add(json, "params", strings(&record->params));
 	json_object_object_add(json, "filters", strings(&record->filters));
 	const char *printed = json_object_to_json_string_ext(

@@ -16,6 +16,13 @@ struct medio_record {
 	int restart;
 	struct medio_strv params, filters;
 	uint64_t created_ns;
+	/* A card that can have virtual functions: its number, how many it is to have. card -1: none such. */
+	int card;
+	unsigned numvfs;
+	bool leave_unbound;
+	/* A virtual function: of whom ("" none), which. */
+	char pf[37];
+	unsigned vf;
 };
 
 /* -EINVAL with words: what is in the file may be anything. */

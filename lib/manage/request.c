@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "manage/functions.h"
 #include "manage/request.h"
 
 #include <errno.h>
@@ -245,6 +246,8 @@ struct medio_mdev *medio_request_mdev(struct medio_request *request)
 	struct medio_error *err = NULL;
 	uint8_t bytes[MEDIO_UUID_SIZE];
 
+	if (!mdev)
+		mdev = medio_functions_find(request->manager->bus, uuid);
 	if (mdev)
 		return mdev;
 	if (medio_uuid_parse(uuid, strlen(uuid), bytes))

@@ -68,7 +68,8 @@ int medio_request_strings(
 int medio_request_pairs(const struct medio_request *request, const char *key,
 	struct medio_strv *names, struct medio_strv *values);
 
-/* The instance "uuid" names: NULL after the request has been failed. */
+/* The instance "uuid" names, by its UUID or, of a card with virtual functions, as "nic0": NULL after the
+ * request has been failed. */
 struct medio_mdev *medio_request_mdev(struct medio_request *request);
 
 /* The parent and type that "type" and, perhaps, "parent" name. -EINVAL with words; 1: the request has
@@ -78,10 +79,10 @@ int medio_request_type(struct medio_request *request, struct medio_parent **pare
 
 /* enum medio_restart by its name. -EINVAL with words. */
 int medio_request_restart(const char *name, int *out, struct medio_error **err);
-/* Whether an instance of type has an attribute name that can be written and, for a parameter, whether
- * value is possible. -EINVAL with words. */
-int medio_request_check_attr(const struct medio_type *type, const char *name, const char *value,
-	struct medio_error **err);
+/* Whether an instance of type has an attribute name that can be written, or may have, with filters that
+ * have it; and, for a parameter, whether value is possible. -EINVAL with words. */
+int medio_request_check_attr(const struct medio_manager *m, const struct medio_type *type,
+	const char *name, const char *value, struct medio_error **err);
 
 /* Answer; both free the request. result is taken; NULL: out of memory. */
 void medio_request_done(struct medio_request *request, struct json_object *result);
@@ -97,6 +98,8 @@ struct json_object *medio_control_hello(const struct medio_control *control);
 void medio_control_subscribe(struct medio_request *request);
 const struct medio_control_options *medio_control_options_of(const struct medio_control *control);
 
+/* The operation on virtual functions, control-sriov.c. */
+void medio_op_sriov(struct medio_request *request);
 /* Operations on definitions, control-define.c. */
 void medio_op_definitions(struct medio_request *request);
 void medio_op_define(struct medio_request *request);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "manage/client.h"
+#include "manage/functions.h"
 #include "manage/run.h"
 #include "util/error.h"
 
@@ -80,6 +81,9 @@ void medio_managed_restart(struct medio_managed *inst, const char *words)
 	medio_managed_trouble(inst, words);
 	medio_managed_listen(inst);
 	if (workers->ending)
+		return;
+	/* A virtual function begins again when its card does. */
+	if (medio_mdev_pf(inst->mdev))
 		return;
 	if (inst->restart == MEDIO_RESTART_NEVER) {
 		give_up(inst, words);

@@ -2,6 +2,7 @@
 /* Instances within processes: the messages that start and stop them, and what processes answer. */
 #include "manage/run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "manage/client.h"
+#include "manage/functions.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -172,6 +174,15 @@ static int send_start(struct medio_run *run, const struct medio_run_plan *plan,
 	};
 
 	text.count = 0;
+	if (medio_mdev_pf(inst->mdev)) {
+		type = medio_mdev_type(inst->mdev)->name;
+		msg.flags = MEDIO_WIRE_VF;
+		msg.counts[0] = msg.counts[1] = 0;
+		msg.strings = &type;
+		msg.nstrings = 1;
+		memcpy(msg.uuid, run->uuid, sizeof(msg.uuid));
+		return medio_process_send(run->process, &msg);
+	}
 	if (settings->files && !files)
 		return -ENOMEM;
 	if (add_all(&text, &type, 1) ||
@@ -184,8 +195,8 @@ static int send_start(struct medio_run *run, const struct medio_run_plan *plan,
 	return medio_process_send(run->process, &msg);
 }
 
-void medio_run_need(const struct medio_managed *inst, const struct medio_parent_settings *settings,
-	struct medio_process_need *need)
+void medio_run_need(const struct medio_managed *inst, const struct medio_strv *params,
+	const struct medio_parent_settings *settings, struct medio_process_need *need)
 {
 	const struct medio_parent *parent = medio_mdev_parent(inst->mdev);
 	const struct medio_managed_parent *managed = medio_managed_parent_of(parent);
@@ -195,8 +206,28 @@ void medio_run_need(const struct medio_managed *inst, const struct medio_parent_
 		.parent = parent,
 		.uid = user ? managed->uid : inst->uid,
 		.gid = user ? managed->gid : inst->gid,
-		.per_worker = settings->per_worker > 1 ? (unsigned)settings->per_worker : 1,
+		.vfs = !medio_mdev_pf(inst->mdev) &&
+		       medio_functions_possible(medio_mdev_type(inst->mdev), params),
 	};
+	/* Its virtual functions are company enough. */
+	need->per_worker = need->vfs || medio_mdev_pf(inst->mdev) || settings->per_worker <= 1
+				   ? 1
+				   : (unsigned)settings->per_worker;
+}
+
+/* A virtual function is there already, in the process of its card and in a slot of its own behind it. */
+static int take_place(struct medio_managed *inst, const struct medio_process_need *need,
+	struct medio_process **process, unsigned *slot, struct medio_error **err)
+{
+	const struct medio_managed *card = medio_functions_card(inst);
+
+	if (!medio_mdev_pf(inst->mdev))
+		return medio_process_take(inst->manager->workers, need, process, slot, err);
+	if (!card || !card->run)
+		return medio_error_set(err, ENODEV, "its card does not run");
+	*process = card->run->process;
+	*slot = card->run->slot + 1 + medio_mdev_vf_index(inst->mdev);
+	return 0;
 }
 
 int medio_run_start(
@@ -204,18 +235,20 @@ int medio_run_start(
 {
 	struct medio_parent_settings settings;
 	struct medio_process_need need;
-	struct medio_process *process;
-	unsigned slot;
+	struct medio_process *process = NULL;
+	unsigned slot = 0;
 
 	medio_managed_settings(medio_mdev_parent(inst->mdev), &settings);
-	medio_run_need(inst, &settings, &need);
+	medio_run_need(inst, plan->params, &settings, &need);
 	need.other = plan->other;
-	int ret = medio_process_take(inst->manager->workers, &need, &process, &slot, err);
+	int ret = take_place(inst, &need, &process, &slot, err);
 	if (ret)
 		return ret;
+	assert(process);
 	struct medio_run *run = run_new(process, inst, slot, MEDIO_RUN_STARTING);
 	if (!run) {
-		medio_process_give(process, slot);
+		if (!medio_mdev_pf(inst->mdev))
+			medio_process_give(process, slot);
 		return medio_error_set(err, ENOMEM, "out of memory");
 	}
 	medio_list_append(&process->starting, &run->pending);
@@ -323,8 +356,7 @@ static struct medio_run *find_run(
 	return run && run->process == process && run->state == state ? run : NULL;
 }
 
-/* Words of somebody we do not trust, for a log. */
-static void clean(const char *text, char *buf, size_t size)
+void medio_run_clean(const char *text, char *buf, size_t size)
 {
 	size_t n = 0;
 
@@ -341,13 +373,15 @@ static void on_started(struct medio_process *process, const struct medio_wire_ms
 
 	if (!run)
 		return;
+	if (!ret && medio_functions_take(run->inst, msg))
+		ret = -EPROTO;
 	if (ret)
-		clean(msg->nstrings ? msg->strings[0] : strerror(-ret), words, sizeof(words));
+		medio_run_clean(
+			msg->nstrings ? msg->strings[0] : strerror(-ret), words, sizeof(words));
 	medio_managed_started(run, ret, msg->flags & MEDIO_WIRE_RESTORED, words);
 }
 
-/* Not more lines than somebody can read. */
-static bool may_log(struct medio_process *process)
+bool medio_run_may_log(struct medio_process *process)
 {
 	uint64_t now = medio_now_ns();
 
@@ -373,9 +407,9 @@ static void on_log(struct medio_process *process, const struct medio_wire_msg *m
 					     : MEDIO_LOG_INFO;
 	char line[1024], who[MEDIO_UUID_TEXT];
 
-	if (!may_log(process))
+	if (!medio_run_may_log(process))
 		return;
-	clean(msg->strings[0], line, sizeof(line));
+	medio_run_clean(msg->strings[0], line, sizeof(line));
 	medio_uuid_format(msg->uuid, who);
 	if (memcmp(msg->uuid, nobody, sizeof(nobody)) != 0)
 		medio_manager_log(process->workers->manager, level, "%s: %s", who, line);
@@ -419,6 +453,16 @@ void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg
 		run = find_run(process, msg->uuid, MEDIO_RUN_RUNNING);
 		if (run)
 			medio_managed_attr_answered(run->inst, msg);
+		break;
+	case MEDIO_WIRE_VFS:
+		run = find_run(process, msg->uuid, MEDIO_RUN_RUNNING);
+		if (run)
+			medio_functions_came(run->inst, msg->value);
+		break;
+	case MEDIO_WIRE_VFS_SET:
+		run = find_run(process, msg->uuid, MEDIO_RUN_RUNNING);
+		if (run)
+			medio_functions_answered(run->inst, msg);
 		break;
 	case MEDIO_WIRE_LOG:
 		on_log(process, msg);

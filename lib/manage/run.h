@@ -31,9 +31,9 @@ struct medio_run_plan {
 	const struct medio_process *other; /* not in this process */
 };
 
-/* What a process that can run inst has to be. */
-void medio_run_need(const struct medio_managed *inst, const struct medio_parent_settings *settings,
-	struct medio_process_need *need);
+/* What a process that can run inst, with these parameters, has to be. */
+void medio_run_need(const struct medio_managed *inst, const struct medio_strv *params,
+	const struct medio_parent_settings *settings, struct medio_process_need *need);
 /* Begin: inst->next is set. medio_managed_started() follows, unless the run is stopped before. */
 int medio_run_start(
 	struct medio_managed *inst, const struct medio_run_plan *plan, struct medio_error **err);
@@ -49,6 +49,12 @@ void medio_run_keep_stranger(struct medio_process *process, const uint8_t *uuid,
 void medio_run_stop_strangers(struct medio_process *process);
 /* It is gone: unlink it from everywhere, free it. */
 void medio_run_free(struct medio_run *run);
+
+/* Whether a line that the process, or the driver of what it runs, causes may be logged: not more than somebody
+ * can read. */
+bool medio_run_may_log(struct medio_process *process);
+/* Words of somebody we do not trust, for a log. */
+void medio_run_clean(const char *text, char *buf, size_t size);
 
 /* From process.c: a message came; the process is dead, event is "died:9", words say it. */
 void medio_run_message(struct medio_process *process, struct medio_wire_msg *msg);

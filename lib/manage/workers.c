@@ -120,7 +120,7 @@ void medio_workers_hurry(struct medio_workers *workers)
 
 bool medio_workers_settled(const struct medio_workers *workers)
 {
-	if (workers->waiting || !medio_list_empty(&workers->partings))
+	if (workers->waiting || workers->vfs_jobs || !medio_list_empty(&workers->partings))
 		return false;
 	medio_list_for_each (item, &workers->processes) {
 		const struct medio_process *process = medio_container_of(

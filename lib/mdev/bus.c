@@ -35,7 +35,8 @@ static struct medio_mdev *first_waiting(struct medio_bus *bus)
 	medio_list_for_each (item, &bus->mdevs) {
 		struct medio_mdev *mdev = medio_container_of(item, struct medio_mdev, bus_item);
 
-		if (mdev->state == MEDIO_MDEV_REMOVING || mdev->state == MEDIO_MDEV_UNBINDING)
+		if ((mdev->state == MEDIO_MDEV_REMOVING || mdev->state == MEDIO_MDEV_UNBINDING) &&
+			!mdev->nvfs)
 			return mdev;
 	}
 	return NULL;

@@ -24,12 +24,14 @@ static int local_probe(struct medio_mdev *mdev)
 		.filters = opts->filters,
 		.nfilters = opts->nfilters,
 		.known_filters = opts->known_filters,
+		.vf = opts->vf_present,
+		.vf_opaque = opts->vf_opaque,
 	};
 	struct medio_instance *inst = NULL;
 	struct medio_error *err = NULL;
 	int ret;
 
-	ret = medio_instance_new(
+	ret = (opts->bare ? medio_instance_new_bare : medio_instance_new)(
 		medio_mdev_driver_opaque(mdev), medio_mdev_type(mdev), &instance_opts, &inst, &err);
 	if (ret < 0) {
 		medio_mdev_fail(mdev, -ret, "%s", medio_error_text(err));

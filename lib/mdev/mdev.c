@@ -44,20 +44,39 @@ static int mdev_new(struct medio_parent *parent, const struct medio_type *type,
 		mdev->created_opaque = opts->opaque;
 	}
 	medio_list_init(&mdev->bound_item);
+	medio_list_init(&mdev->vfs);
+	medio_list_init(&mdev->vf_item);
+	if (opts && opts->pf)
+		medio_mdev_vf_enter(mdev, opts->pf, opts->vf);
 	medio_list_append(&parent->mdevs, &mdev->parent_item);
 	parent->count++;
 	*out = mdev;
 	return 0;
 }
 
-/* Out of every list; the memory stays for those who are to be told. */
-static void mdev_unlink(struct medio_mdev *mdev)
+/* Out of every list; the memory stays for those who are to be told. Gives the PF of a virtual function,
+ * for medio_mdev_vf_left(). */
+static struct medio_mdev *mdev_unlink(struct medio_mdev *mdev)
 {
 	struct medio_parent *parent = mdev->parent;
 
 	medio_bus_erase(parent->bus, mdev);
 	medio_list_remove(&mdev->parent_item);
 	parent->count--;
+	medio_mdev_vfs_orphan(mdev);
+	return medio_mdev_vf_leave(mdev);
+}
+
+/* A virtual function is part of a card that has taken its share. */
+static bool takes_units(const struct medio_mdev *mdev)
+{
+	return !mdev->opts || !mdev->opts->pf;
+}
+
+static void give_units(struct medio_mdev *mdev)
+{
+	if (takes_units(mdev))
+		medio_parent_give_units(mdev->parent, mdev->type);
 }
 
 /* ---- A driver comes and goes ------------------------------------------------------------------- */
@@ -67,7 +86,7 @@ static void detach(struct medio_mdev *mdev)
 {
 	medio_bus_group_give(mdev->parent->bus, mdev->group);
 	mdev->group = -1;
-	medio_parent_give_units(mdev->parent, mdev->type);
+	give_units(mdev);
 	medio_list_remove(&mdev->bound_item);
 	mdev->binding = NULL;
 	mdev->bound = false;
@@ -93,7 +112,7 @@ static int attach(struct medio_mdev *mdev, struct medio_mdev_binding *binding)
 	int ret = medio_bus_group_take(mdev->parent->bus, mdev, wanted > 0 ? wanted - 1 : -1);
 
 	if (ret < 0) {
-		medio_parent_give_units(mdev->parent, mdev->type);
+		give_units(mdev);
 		return ret;
 	}
 	mdev->group = ret;
@@ -123,6 +142,7 @@ void medio_mdev_probe_done(struct medio_mdev *mdev, int ret)
 {
 	struct medio_parent *parent = mdev->parent;
 	struct medio_mdev_waiter bind = mdev->bind;
+	struct medio_mdev *pf = NULL;
 	bool fresh = mdev->fresh;
 
 	assert(mdev->state == MEDIO_MDEV_PROBING && !mdev->bound && ret <= 0);
@@ -136,7 +156,7 @@ void medio_mdev_probe_done(struct medio_mdev *mdev, int ret)
 	attach_end(mdev, ret);
 	if (ret < 0 && fresh) {
 		medio_bus_emit(parent->bus, MEDIO_MDEV_REMOVE, parent, mdev, NULL);
-		mdev_unlink(mdev);
+		pf = mdev_unlink(mdev);
 	} else if (ret < 0) {
 		mdev->state = MEDIO_MDEV_UNBOUND;
 	}
@@ -148,6 +168,7 @@ void medio_mdev_probe_done(struct medio_mdev *mdev, int ret)
 	if (fresh && ret < 0)
 		mdev_free(mdev);
 	medio_mdev_tell(&bind, ret);
+	medio_mdev_vf_left(pf);
 }
 
 /* ---- Create ------------------------------------------------------------------------------------ */
@@ -203,23 +224,35 @@ static int may_create(const struct medio_parent *parent, const struct medio_type
 	return 0;
 }
 
+/* It is there, and nobody drives it. */
+static int leave_unbound(struct medio_mdev *mdev)
+{
+	give_units(mdev);
+	mdev->opts->context = NULL;
+	mdev->state = MEDIO_MDEV_UNBOUND;
+	mdev->fresh = false;
+	return 0;
+}
+
 /* ADD, and the driver. On failure nothing is left. */
 static int start(
 	struct medio_mdev *mdev, struct medio_mdev_binding *binding, struct medio_error **err)
 {
 	struct medio_parent *parent = mdev->parent;
+	struct medio_mdev *pf = NULL;
 	int ret;
 
 	medio_parent_enter(parent);
 	medio_bus_emit(parent->bus, MEDIO_MDEV_ADD, parent, mdev, NULL);
-	ret = attach(mdev, binding);
+	ret = medio_mdev_options(mdev)->unbound ? leave_unbound(mdev) : attach(mdev, binding);
 	if (ret < 0) {
 		probe_failed(mdev, ret, err);
 		medio_bus_emit(parent->bus, MEDIO_MDEV_REMOVE, parent, mdev, NULL);
-		mdev_unlink(mdev);
+		pf = mdev_unlink(mdev);
 		mdev_free(mdev);
 	}
 	medio_parent_leave(parent);
+	medio_mdev_vf_left(pf);
 	return ret;
 }
 
@@ -244,13 +277,17 @@ int medio_mdev_create(struct medio_parent *parent, const struct medio_type *type
 	if (ret < 0)
 		return ret;
 	ret = may_create(parent, type, binding, err);
+	if (ret == 0)
+		ret = medio_mdev_vf_check(parent, type, opts, err);
 	if (ret < 0)
 		return ret;
-	if (medio_parent_take_units(parent, type) < 0)
+	bool takes = !opts || !opts->pf;
+	if (takes && medio_parent_take_units(parent, type) < 0)
 		return no_units(parent, type, err);
 	ret = mdev_new(parent, type, id, opts, &mdev);
 	if (ret < 0) {
-		medio_parent_give_units(parent, type);
+		if (takes)
+			medio_parent_give_units(parent, type);
 		return medio_error_set(err, ENOMEM, "out of memory");
 	}
 	ret = start(mdev, binding, err);
@@ -288,6 +325,7 @@ static void finish(struct medio_mdev *mdev)
 	struct medio_mdev_binding *binding = mdev->binding;
 	struct medio_mdev_waiter removed = mdev->removed, bind = mdev->bind, driver_done,
 				 parent_done;
+	struct medio_mdev *pf = NULL;
 	bool gone = mdev->state == MEDIO_MDEV_REMOVING, cancelled = binding && !mdev->bound;
 
 	memset(&mdev->bind, 0, sizeof(mdev->bind));
@@ -299,7 +337,7 @@ static void finish(struct medio_mdev *mdev)
 	}
 	if (gone) {
 		medio_bus_emit(parent->bus, MEDIO_MDEV_REMOVE, parent, mdev, NULL);
-		mdev_unlink(mdev);
+		pf = mdev_unlink(mdev);
 	} else {
 		mdev->state = MEDIO_MDEV_UNBOUND;
 	}
@@ -317,13 +355,14 @@ static void finish(struct medio_mdev *mdev)
 		mdev_free(mdev);
 	medio_mdev_tell(&bind, cancelled ? -ENODEV : 0);
 	medio_mdev_tell(&removed, 0);
+	medio_mdev_vf_left(pf);
 	medio_mdev_tell(&driver_done, 0);
 	medio_mdev_tell(&parent_done, 0);
 }
 
 void medio_mdev_settle(struct medio_mdev *mdev)
 {
-	if (ending(mdev) && !mdev->opens && !mdev->held)
+	if (ending(mdev) && !mdev->opens && !mdev->held && !mdev->nvfs)
 		finish(mdev);
 }
 
@@ -360,13 +399,14 @@ int medio_mdev_end(struct medio_mdev *mdev, bool remove)
 	} else {
 		mdev->state = MEDIO_MDEV_UNBINDING;
 	}
+	mdev->held++;
+	medio_mdev_vfs_end(mdev, 0);
 	if (mdev->opens && !asked) {
-		mdev->held++;
 		mdev->requests = 0;
 		ask(mdev);
-		mdev->held--;
 	}
-	if (mdev->opens || mdev->held)
+	mdev->held--;
+	if (mdev->opens || mdev->held || mdev->nvfs)
 		return MEDIO_DEFERRED;
 	finish(mdev);
 	return 0;
@@ -380,6 +420,8 @@ int medio_mdev_remove(struct medio_mdev *mdev, medio_mdev_done *done, void *done
 		return -EAGAIN;
 	if (mdev->parent->leaving)
 		return -ENODEV;
+	if (mdev->pf)
+		return -EBUSY;
 	if (mdev->held || mdev->parent->busy)
 		return -EAGAIN;
 	ret = medio_mdev_end(mdev, true);
@@ -431,7 +473,7 @@ int medio_mdev_bind(
 	if (parent->leaving || !binding)
 		return medio_error_set(err, ENODEV, "%s: its driver %s is not there", mdev->text,
 			parent->driver->name);
-	if (medio_parent_take_units(parent, mdev->type) < 0)
+	if (takes_units(mdev) && medio_parent_take_units(parent, mdev->type) < 0)
 		return no_units(parent, mdev->type, err);
 
 	medio_error_free(mdev->words);

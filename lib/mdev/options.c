@@ -39,7 +39,8 @@ int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_
 	struct medio_mdev_options *copy;
 	struct packer packer;
 
-	if (!opts || (!opts->nparams && !opts->nfilters && !opts->group && !opts->context)) {
+	if (!opts || (!opts->nparams && !opts->nfilters && !opts->group && !opts->bare &&
+			     !opts->context && !opts->pf && !opts->unbound && !opts->vf_present)) {
 		*out = NULL;
 		return 0;
 	}
@@ -56,7 +57,13 @@ int medio_mdev_options_copy(const struct medio_mdev_options *opts, struct medio_
 	copy->nfilters = opts->nfilters;
 	copy->known_filters = opts->known_filters;
 	copy->group = opts->group;
+	copy->bare = opts->bare;
 	copy->context = opts->context;
+	copy->pf = opts->pf;
+	copy->vf = opts->vf;
+	copy->unbound = opts->unbound;
+	copy->vf_present = opts->vf_present;
+	copy->vf_opaque = opts->vf_opaque;
 	*out = copy;
 	return 0;
 }

@@ -155,6 +155,8 @@ unsigned medio_type_available(struct medio_parent *parent, const struct medio_ty
 	const struct medio_mdev_driver *driver = parent->driver;
 	unsigned available = UINT32_MAX;
 
+	if (medio_type_is_vf(parent, type))
+		return 0;
 	if (driver->get_available)
 		return driver->get_available(parent, type);
 	if (parent->desc->capacity)

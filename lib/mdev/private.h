@@ -85,6 +85,12 @@ struct medio_mdev {
 	void (*created)(void *opaque, struct medio_mdev *mdev, int ret, const char *words);
 	void *created_opaque;
 	struct medio_mdev_waiter removed, bind;
+	struct medio_mdev *pf;	   /* VF: whose; NULL: none, or it has gone */
+	struct medio_list vf_item; /* VF: in pf->vfs */
+	struct medio_list vfs;	   /* PF: by number */
+	uint16_t vf, nvfs;	   /* VF: its number. PF: how many */
+	uint16_t vfs_from;	   /* who waits for vfs_done waits for those */
+	struct medio_mdev_waiter vfs_done;
 	struct medio_error *words; /* of medio_mdev_fail() */
 	void *data;
 };
@@ -127,6 +133,18 @@ struct medio_mdev_waiter medio_parent_reap(struct medio_parent *parent);
 int medio_mdev_end(struct medio_mdev *mdev, bool remove);
 /* Finish what waited for the last close or the last call. mdev may be gone. */
 void medio_mdev_settle(struct medio_mdev *mdev);
+/* vfs.c: enter its PF's list, checked before. */
+int medio_mdev_vf_check(const struct medio_parent *parent, const struct medio_type *type,
+	const struct medio_mdev_options *opts, struct medio_error **err);
+void medio_mdev_vf_enter(struct medio_mdev *vf, struct medio_mdev *pf, unsigned n);
+/* Leave it: the PF (NULL: it was none), held; left: it is told, and no more held. */
+struct medio_mdev *medio_mdev_vf_leave(struct medio_mdev *vf);
+void medio_mdev_vf_left(struct medio_mdev *pf);
+/* Those that are left have none any more. */
+void medio_mdev_vfs_orphan(struct medio_mdev *pf);
+/* The end of each, in order. */
+void medio_mdev_vfs_end(struct medio_mdev *pf, unsigned from);
+
 /* Opened and asked things of: a driver is bound and stays. */
 bool medio_mdev_usable(const struct medio_mdev *mdev);
 void medio_mdev_hold(struct medio_mdev *mdev);

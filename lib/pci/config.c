@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pci/sriov.h"
+
 int medio_pci_config_init(struct medio_pci_config *config, struct medio_pci_layout *layout)
 {
 	uint8_t *values = malloc(layout->extent);
@@ -74,6 +76,9 @@ int medio_pci_config_write(
 		return -EINVAL;
 	bool intx = medio_pci_config_intx_disabled(config);
 	unsigned power = medio_pci_config_power_state(config);
+	uint8_t sriov[MEDIO_PCI_SRIOV_SIZE];
+	if (layout->sriov)
+		memcpy(sriov, config->values + layout->sriov, sizeof(sriov));
 	count = stored(layout, offset, count);
 
 	for (size_t i = 0; i < count; i++) {
@@ -94,6 +99,8 @@ int medio_pci_config_write(
 	if (intx != medio_pci_config_intx_disabled(config))
 		events |= MEDIO_PCI_INTX_DISABLE;
 	refuse_power_state(config, power);
+	if (layout->sriov)
+		events |= medio_pci_sriov_written(config, sriov);
 	unsigned now = medio_pci_config_power_state(config);
 	if (now != power)
 		events |= now ? MEDIO_PCI_POWER_DOWN : MEDIO_PCI_POWER_UP;
@@ -121,6 +128,8 @@ int medio_pci_config_load(struct medio_pci_config *config, const void *buf, size
 		if (state == 1 || state == 2)
 			return -EINVAL;
 	}
+	if (layout->sriov && medio_pci_sriov_check(layout, in + layout->sriov) < 0)
+		return -EINVAL;
 	memcpy(config->values, in, layout->extent);
 	return 0;
 }

@@ -242,6 +242,10 @@ static void print_ext(
 		fprintf(out, "%s\n", name);
 	else
 		fprintf(out, "Extended Capability ID %#02x\n", list->id);
+	if (list->id == PCI_EXT_CAP_ID_ARI)
+		medio_pci_decode_ari(d, at, out);
+	if (list->id == PCI_EXT_CAP_ID_SRIOV)
+		medio_pci_decode_sriov(d, at, out);
 }
 
 static void print_list(const struct medio_pci_decode *d, bool extended, FILE *out)

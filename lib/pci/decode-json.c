@@ -7,6 +7,7 @@
 #include "pci/bytes.h"
 #include "pci/caplist.h"
 #include "pci/decode-cap.h"
+#include "pci/sriov.h"
 #include "util/cleanup.h"
 
 /* Where a value goes, and whether a comma must stand before the next member. */
@@ -215,6 +216,22 @@ static void put_interrupt_cap(
 	}
 }
 
+static void put_sriov(struct json *j, const struct medio_pci_decode *d, unsigned at)
+{
+	const uint8_t *cap = d->bytes + at;
+	if (!medio_pci_decode_has(d, at, MEDIO_PCI_SRIOV_SIZE))
+		return;
+	uint16_t ctrl = medio_pci_get16(cap + PCI_SRIOV_CTRL);
+	put_bool(j, "enabled", ctrl & PCI_SRIOV_CTRL_VFE);
+	put_bool(j, "memory", ctrl & PCI_SRIOV_CTRL_MSE);
+	put_bool(j, "ari", ctrl & PCI_SRIOV_CTRL_ARI);
+	put_number(j, "total_vfs", medio_pci_get16(cap + PCI_SRIOV_TOTAL_VF));
+	put_number(j, "num_vfs", medio_pci_get16(cap + PCI_SRIOV_NUM_VF));
+	put_number(j, "vf_offset", medio_pci_get16(cap + PCI_SRIOV_VF_OFFSET));
+	put_number(j, "vf_stride", medio_pci_get16(cap + PCI_SRIOV_VF_STRIDE));
+	put_id(j, "vf_device", 4, medio_pci_get16(cap + PCI_SRIOV_VF_DID));
+}
+
 static void put_cap(
 	struct json *j, const struct medio_pci_decode *d, const struct medio_pci_caplist *list)
 {
@@ -227,9 +244,11 @@ static void put_cap(
 	put_id(j, "id", list->extended ? 4 : 2, list->id);
 	if (name)
 		put_string(j, "name", name);
-	if (list->extended)
+	if (list->extended) {
 		put_number(j, "version", list->version);
-	else if (list->id == PCI_CAP_ID_MSI || list->id == PCI_CAP_ID_MSIX)
+		if (list->id == PCI_EXT_CAP_ID_SRIOV)
+			put_sriov(j, d, list->offset);
+	} else if (list->id == PCI_CAP_ID_MSI || list->id == PCI_CAP_ID_MSIX)
 		put_interrupt_cap(j, d, list);
 	else if (list->id == PCI_CAP_ID_VNDR)
 		put_number(j, "length", cap[2]);

@@ -8,6 +8,7 @@
 
 #include "pci/bytes.h"
 #include "pci/capability.h"
+#include "pci/sriov.h"
 #include "pci/validate.h"
 #include "util/error.h"
 
@@ -20,6 +21,8 @@
 #define COMMAND_WMASK \
 	(PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY | \
 		PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+/* PCI Express Base 9.3.4.1.3: the PF's other bits hold for its VFs. */
+#define VF_COMMAND_WMASK (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 #define STATUS_W1C \
 	(PCI_STATUS_PARITY | PCI_STATUS_SIG_TARGET_ABORT | PCI_STATUS_REC_TARGET_ABORT | \
 		PCI_STATUS_REC_MASTER_ABORT | PCI_STATUS_SIG_SYSTEM_ERROR | \
@@ -42,6 +45,7 @@ enum owner { FREE, CONFIG, CAPABILITY };
 struct builder {
 	const struct medio_type *type;
 	struct medio_error **err;
+	bool vf;
 	struct medio_pci_layout layout;
 	struct placed conv[MAX_CAPS];
 	unsigned num_conv, num_caps, num_ext;
@@ -234,35 +238,63 @@ static int place_conv(struct builder *b)
 	return ret;
 }
 
+/* Room for an extended capability from *at on, linked to from the previous one's header. */
+static int take_ext(struct builder *b, unsigned id, unsigned size, unsigned *at, unsigned *previous)
+{
+	while (*at + size <= EXT_SIZE && first_taken(b, *at, size))
+		*at += 4;
+	if (*at + size > EXT_SIZE)
+		return refuse(b, "no room below 0x1000 for extended capability 0x%x of %u bytes",
+			id, size);
+	if (!*previous && *at != CONV_SIZE)
+		return refuse(b,
+			"config bytes at 0x100, where the first extended capability (0x%x) "
+			"must stand",
+			id);
+	if (*previous) {
+		uint8_t *header = b->layout.initial + *previous;
+		medio_pci_put32(header, medio_pci_get32(header) | *at << 20);
+	}
+	*previous = *at;
+	return 0;
+}
+
 /* Extended capabilities follow each other; a header is linked when its successor is placed. */
-static int place_ext(struct builder *b)
+static int place_ext(struct builder *b, unsigned *at, unsigned *previous)
 {
 	const struct medio_cap *caps = b->type->caps;
-	unsigned at = CONV_SIZE, previous = 0;
 
 	for (unsigned i = 0; i < b->num_caps; i++) {
 		if (caps[i].kind != MEDIO_CAP_EXT)
 			continue;
 		unsigned size = medio_pci_capability_size(MEDIO_CAP_EXT, b->type, &caps[i]);
-		while (at + size <= EXT_SIZE && first_taken(b, at, size))
-			at += 4;
-		if (at + size > EXT_SIZE)
-			return refuse(b,
-				"no room below 0x1000 for extended capability 0x%x of %u bytes",
-				caps[i].ext_id, size);
-		if (!previous && at != CONV_SIZE)
-			return refuse(b,
-				"config bytes at 0x100, where the first extended capability (0x%x) "
-				"must stand",
-				caps[i].ext_id);
-		medio_pci_capability_fill(&b->layout, at, 0, MEDIO_CAP_EXT, b->type, &caps[i]);
-		if (previous) {
-			uint8_t *header = b->layout.initial + previous;
-			medio_pci_put32(header, medio_pci_get32(header) | at << 20);
-		}
-		b->layout.cap_offset[i] = (uint16_t)at;
-		previous = at;
-		at = (at + size + 3) & ~3u;
+		int ret = take_ext(b, caps[i].ext_id, size, at, previous);
+		if (ret)
+			return ret;
+		medio_pci_capability_fill(&b->layout, *at, 0, MEDIO_CAP_EXT, b->type, &caps[i]);
+		b->layout.cap_offset[i] = (uint16_t)*at;
+		*at = (*at + size + 3) & ~3u;
+	}
+	return 0;
+}
+
+/* ARI of a function that is one of many, then SR-IOV. */
+static int place_functions(struct builder *b, unsigned at, unsigned previous)
+{
+	int ret = 0;
+
+	if (b->type->sriov || b->vf) {
+		ret = take_ext(b, PCI_EXT_CAP_ID_ARI, MEDIO_PCI_ARI_SIZE, &at, &previous);
+		if (ret)
+			return ret;
+		medio_pci_ari_fill(&b->layout, at, 0);
+		at += MEDIO_PCI_ARI_SIZE;
+	}
+	if (b->type->sriov) {
+		ret = take_ext(b, PCI_EXT_CAP_ID_SRIOV, MEDIO_PCI_SRIOV_SIZE, &at, &previous);
+		if (ret)
+			return ret;
+		medio_pci_sriov_fill(&b->layout, at, 0, b->type);
 	}
 	return 0;
 }
@@ -308,9 +340,10 @@ static void fill_header(struct builder *b)
 	medio_pci_put16(regs + PCI_SUBSYSTEM_VENDOR_ID, id->subsystem_vendor);
 	medio_pci_put16(regs + PCI_SUBSYSTEM_ID, id->subsystem_device);
 	regs[PCI_INTERRUPT_PIN] = b->type->irqs.intx_pin;
-	layout->wmask[PCI_INTERRUPT_LINE] = 0xff;
+	layout->wmask[PCI_INTERRUPT_LINE] = b->vf ? 0 : 0xff;
 
-	medio_pci_put16(layout->wmask + PCI_COMMAND, COMMAND_WMASK);
+	medio_pci_put16(layout->wmask + PCI_COMMAND, b->vf ? VF_COMMAND_WMASK : COMMAND_WMASK);
+	regs[PCI_COMMAND] = b->vf ? PCI_COMMAND_MEMORY : 0;
 	layout->event[PCI_COMMAND] = layout->event[PCI_COMMAND + 1] = MEDIO_PCI_COMMAND;
 	/* DEVSEL timing has a meaning on a conventional bus only; PCI Express hardwires 0. */
 	uint16_t status = pcie ? 0 : PCI_STATUS_DEVSEL_MEDIUM;
@@ -321,7 +354,7 @@ static void fill_header(struct builder *b)
 	medio_pci_put16(regs + PCI_STATUS, status);
 	medio_pci_put16(layout->w1c + PCI_STATUS, STATUS_W1C);
 	medio_pci_put16(layout->live + PCI_STATUS, PCI_STATUS_INTERRUPT);
-	layout->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
+	layout->wmask[PCI_CACHE_LINE_SIZE] = b->vf ? 0 : 0xff;
 	layout->wmask[PCI_LATENCY_TIMER] = pcie ? 0 : 0xff;
 	for (unsigned n = 0; n < MEDIO_NUM_BARS; n++)
 		fill_bar(layout, n, &b->type->bars[n]);
@@ -367,8 +400,9 @@ static int finish(struct builder *b, struct medio_pci_layout **out)
 {
 	const struct medio_pci_layout *from = &b->layout;
 	unsigned extent = EXT_SIZE;
+	unsigned least = from->sriov ? from->sriov + MEDIO_PCI_SRIOV_SIZE : HEADER_END;
 
-	while (extent > HEADER_END && !from->initial[extent - 1] && !from->wmask[extent - 1] &&
+	while (extent > least && !from->initial[extent - 1] && !from->wmask[extent - 1] &&
 		!from->w1c[extent - 1] && !from->live[extent - 1])
 		extent--;
 	/* Registers of 4 bytes are read whole. */
@@ -410,8 +444,11 @@ static int build(struct builder *b, struct medio_pci_layout **out)
 	ret = reserve_config(b);
 	if (!ret)
 		ret = place_conv(b);
+	unsigned at = CONV_SIZE, previous = 0;
 	if (!ret)
-		ret = place_ext(b);
+		ret = place_ext(b, &at, &previous);
+	if (!ret)
+		ret = place_functions(b, at, previous);
 	if (ret)
 		return ret;
 	fill_header(b);
@@ -421,8 +458,8 @@ static int build(struct builder *b, struct medio_pci_layout **out)
 	return finish(b, out) < 0 ? no_memory(b) : 0;
 }
 
-int medio_pci_layout_new(
-	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
+static int layout_new(const struct medio_type *type, bool vf, struct medio_pci_layout **out,
+	struct medio_error **err)
 {
 	int ret = medio_pci_validate(type, err);
 	if (ret)
@@ -432,9 +469,22 @@ int medio_pci_layout_new(
 		return medio_error_set(err, ENOMEM, "type '%s': out of memory", type->name);
 	b->type = type;
 	b->err = err;
+	b->vf = vf;
 	ret = build(b, out);
 	builder_free(b);
 	return ret;
+}
+
+int medio_pci_layout_new(
+	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
+{
+	return layout_new(type, false, out, err);
+}
+
+int medio_pci_layout_new_vf(
+	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err)
+{
+	return layout_new(type, true, out, err);
 }
 
 struct medio_pci_layout *medio_pci_layout_ref(struct medio_pci_layout *layout)

@@ -8,7 +8,8 @@
  * MSI and MSI-X that irqs asks for without a listed capability come last, in that order. Those
  * without an offset of their own take the first free place from 0x40, multiples of 4, around
  * placed ones and type->config bytes. Extended capabilities (PCI Express Base 7.6) stand one after
- * another from 0x100, around type->config bytes; the first is at 0x100.
+ * another from 0x100, around type->config bytes; the first is at 0x100. A physical function has ARI and
+ * SR-IOV after those.
  *
  * type->config bytes at 0x40 and above are read-only bytes. Below 0x40 they change the value after
  * reset only: which bits can be written stays the standard's. Bits the library answers for keep
@@ -36,6 +37,7 @@ enum medio_pci_event {
 	MEDIO_PCI_POWER_UP = 1 << 7,	 /* D3hot -> D0: a reset is due (No_Soft_Reset is 0) */
 	MEDIO_PCI_CAP = 1 << 8, /* writable bits of a vendor or extended capability were written,
 				   even with the value they had */
+	MEDIO_PCI_VFS = 1 << 9, /* VF Enable changed */
 };
 
 struct medio_pci_layout {
@@ -55,6 +57,9 @@ struct medio_pci_layout {
 		bool prefetchable;
 		uint64_t size;
 	} bars[MEDIO_NUM_BARS];
+	/* SR-IOV (sriov.h): offset of the capability, 0: none; the BARs of a VF. */
+	uint16_t sriov, total_vfs;
+	struct medio_pci_layout_bar vf_bars[MEDIO_NUM_BARS];
 	/* Offset of each listed capability (type->caps[i] -> cap_offset[i]), for tests and tools. */
 	uint16_t *cap_offset;
 };
@@ -68,6 +73,13 @@ struct medio_pci_layout {
  *   -ENOMEM
  */
 int medio_pci_layout_new(
+	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err);
+/*
+ * The same for a virtual function of that type, as a client of VFIO sees it: with the ids, a memory bit in
+ * the command register that says nothing (VF MSE of the PF does), no interrupt pin, no INTx to disable,
+ * and ARI. Source: PCI Express Base 6.0, 9.3.4.1; Linux drivers/vfio/pci/vfio_pci_config.c.
+ */
+int medio_pci_layout_new_vf(
 	const struct medio_type *type, struct medio_pci_layout **out, struct medio_error **err);
 struct medio_pci_layout *medio_pci_layout_ref(struct medio_pci_layout *layout);
 /* NULL is allowed. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "pci/msix.h"
+#include "pci/sriov.h"
 #include "util/error.h"
 
 #define PAGE 4096u
@@ -225,5 +226,6 @@ int medio_pci_validate(const struct medio_type *type, struct medio_error **err)
 		if (ret)
 			return ret;
 	}
-	return check_irqs(type, err);
+	ret = check_irqs(type, err);
+	return ret ? ret : medio_pci_sriov_validate(type, err);
 }

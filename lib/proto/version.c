@@ -139,6 +139,8 @@ static int get_caps(struct json_object *obj, struct medio_vu_caps *caps, struct 
 	if (!ret)
 		ret = get_twin_socket(obj, caps, err);
 	if (!ret)
+		ret = get_bool(obj, "medio_observer", &caps->observer, err);
+	if (!ret)
 		ret = get_migration(obj, caps, err);
 	return ret;
 }
@@ -243,6 +245,8 @@ static void put_caps(struct text *text, const struct medio_vu_caps *caps, bool b
 			put(text, ",\"fd_index\":%" PRId64, caps->twin_fd_index);
 		put(text, "}");
 	}
+	if (caps->observer)
+		put(text, ",\"medio_observer\":true");
 	if (caps->migration_pgsize)
 		put(text, ",\"migration\":{\"pgsize\":%" PRIu64 "}", caps->migration_pgsize);
 	put(text, "}}");

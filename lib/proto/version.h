@@ -18,6 +18,9 @@ struct medio_vu_caps {
 	int64_t twin_fd_index;	     /* twin_socket.fd_index, -1 if absent */
 	bool write_multiple;
 	uint64_t migration_pgsize; /* migration.pgsize, 0 if absent */
+	/* medio_observer, of ours: such a client only looks (MEDIO_VU_ATTRIBUTE), beside the one who
+	 * has the device. */
+	bool observer;
 };
 
 /* The defaults of the document, "Capabilities". */

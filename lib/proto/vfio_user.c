@@ -28,6 +28,8 @@ const char *medio_vu_cmd_name(uint16_t cmd)
 {
 	static _Thread_local char unknown[16];
 
+	if (cmd == MEDIO_VU_ATTRIBUTE)
+		return "ATTRIBUTE";
 	if (cmd < MEDIO_ARRAY_SIZE(names) && names[cmd])
 		return names[cmd];
 	snprintf(unknown, sizeof(unknown), "command %u", cmd);

@@ -29,7 +29,16 @@ enum medio_vu_cmd {
 	MEDIO_VU_MIG_DATA_READ = 17,
 	MEDIO_VU_MIG_DATA_WRITE = 18,
 	MEDIO_VU_NUM_CMDS = 19,
+	/*
+	 * Ours, for clients that said "medio_observer" in VERSION and were told the same: an attribute of the
+	 * device as text. Payload: its name with a NUL; for writing the value follows, without a NUL. The
+	 * reply has the value; for an empty name all names, a line each: "rw NAME", with '-' for what cannot
+	 * be read or written.
+	 */
+	MEDIO_VU_ATTRIBUTE = 0x4d41,
 };
+
+#define MEDIO_VU_MAX_ATTRIBUTE 65536 /* bytes of a value */
 
 /* Header, "Protocol Specification / Header". */
 struct medio_vu_header {

@@ -21,6 +21,7 @@ static struct medio_vu_caps our_caps(const struct medio_session *s)
 	caps.max_data_xfer_size = s->max_xfer;
 	/* The document wants a subset of what was proposed. */
 	caps.write_multiple = s->client.write_multiple;
+	caps.observer = s->client.observer;
 	return caps;
 }
 
@@ -55,7 +56,8 @@ static int send_reply(struct medio_session *s, const struct medio_request *req,
 static int reply(struct medio_session *s, const struct medio_request *req, size_t asked)
 {
 	struct medio_vu_caps caps = our_caps(s);
-	bool wanted = s->client.twin_socket && !(req->hdr.flags & MEDIO_VU_NO_REPLY);
+	bool wanted = s->client.twin_socket && !s->observer &&
+		      !(req->hdr.flags & MEDIO_VU_NO_REPLY);
 	int twin = wanted ? medio_twin_open(s) : -1; /* failing that, one socket does it all */
 	caps.twin_socket = twin >= 0;
 	caps.twin_fd_index = twin >= 0 ? 0 : -1;
@@ -85,11 +87,6 @@ int medio_handle_version(struct medio_session *s, struct medio_request *req)
 			s, "its VERSION is %zu bytes short", sizeof(version) - req->size);
 		return refuse(s, req, EINVAL);
 	}
-	if (s->refused) {
-		medio_session_broken(
-			s, "another client has the device (EBUSY); it may try again later");
-		return refuse(s, req, EBUSY);
-	}
 	if (version.major != MEDIO_VU_MAJOR) {
 		medio_session_broken(s, "it speaks vfio-user %u.%u, this is %u.%u", version.major,
 			version.minor, MEDIO_VU_MAJOR, MEDIO_VU_MINOR);
@@ -101,6 +98,16 @@ int medio_handle_version(struct medio_session *s, struct medio_request *req)
 		medio_session_broken(s, "its VERSION cannot be read: %s", medio_error_text(err));
 		medio_error_free(err);
 		return refuse(s, req, EINVAL);
+	}
+	if (s->client.observer) {
+		medio_session_stand_aside(s);
+		s->negotiated = true;
+		return reply(s, req, json);
+	}
+	if (s->refused) {
+		medio_session_broken(
+			s, "another client has the device (EBUSY); it may try again later");
+		return refuse(s, req, EBUSY);
 	}
 	s->negotiated = true;
 	struct medio_stats *stats = medio_instance_counters(s->inst);

@@ -110,6 +110,8 @@ static int dispatch(struct medio_session *s, struct medio_request *req)
 	if (!s->negotiated && req->hdr.cmd != MEDIO_VU_VERSION)
 		return medio_session_broken(s, "its first message was %s, not VERSION",
 			medio_vu_cmd_name(req->hdr.cmd));
+	if (s->observer)
+		return req->hdr.cmd == MEDIO_VU_ATTRIBUTE ? medio_handle_attribute(s, req) : -EPERM;
 	if (req->hdr.cmd >= MEDIO_VU_NUM_CMDS || !handlers[req->hdr.cmd])
 		return -ENOSYS;
 	return handlers[req->hdr.cmd](s, req);
@@ -230,6 +232,12 @@ static void detach(struct medio_session *s)
 		medio_conn_close(s->twin, NULL);
 	medio_instance_detach(s->inst);
 	medio_server_client_left(s->server, s);
+}
+
+void medio_session_stand_aside(struct medio_session *s)
+{
+	s->observer = true;
+	detach(s);
 }
 
 static void on_closed(void *opaque, const char *why)

@@ -41,7 +41,8 @@ struct medio_session {
 	struct medio_list link; /* in the server's list of sessions */
 	uint64_t number;	/* of medio_server_take() */
 	bool taken;
-	bool refused; /* another client has the device: only VERSION is heard, EBUSY said */
+	bool refused;  /* another client has the device: only VERSION is heard, EBUSY said */
+	bool observer; /* it only looks: attributes, nothing else (observe.c) */
 	bool attached;
 	bool negotiated;
 	bool finished; /* the connection is CLOSED, free it */
@@ -97,6 +98,11 @@ medio_session_handler medio_handle_version, medio_handle_dma_map, medio_handle_d
 	medio_handle_info, medio_handle_region_info, medio_handle_io_fds, medio_handle_irq_info,
 	medio_handle_set_irqs, medio_handle_read, medio_handle_write, medio_handle_write_multi,
 	medio_handle_reset, medio_handle_feature, medio_handle_mig_read, medio_handle_mig_write;
+
+/* observe.c: what an observer may ask. */
+medio_session_handler medio_handle_attribute;
+/* It is none who has the device, only an observer: the device is free for others. */
+void medio_session_stand_aside(struct medio_session *s);
 
 /* twin.c: a second socket for the commands that go to the client. Gives the client's end, which the
  * caller closes when it has been sent, or -errno. */

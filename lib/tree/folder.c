@@ -2,13 +2,15 @@
 /* How folders find what is in them, where names are not constant. */
 #include "tree/kind.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tree/node.h"
 
-/* Offsets in listings: fixed names by kind, then attributes, then subjects by serial number. */
+/* Offsets in listings: fixed names by kind, then attributes, virtual functions, subjects by serial number. */
 #define ATTR_OFFSET    0x100u
+#define VIRTFN_OFFSET  0x80000u
 #define SUBJECT_OFFSET 0x100000u
 
 static void set(
@@ -377,6 +379,41 @@ bool medio_folder_find_attr(struct medio_nodes *nodes, const struct medio_node *
 			return set_attr(nodes, dir->subject, path, len, entry);
 	}
 	return false;
+}
+
+/* ---- What is in folders: virtual functions ------------------------------------------------------- */
+
+bool medio_folder_next_in_mdev(struct medio_nodes *nodes, const struct medio_node *dir,
+	uint64_t after, struct medio_node *entry, uint64_t *offset)
+{
+	const struct medio_mdev *vf = NULL;
+
+	if (after < VIRTFN_OFFSET && medio_folder_next_attr(nodes, dir, after, entry, offset))
+		return true;
+	while ((vf = medio_mdev_next_vf(dir->subject->mdev, vf))) {
+		set(entry, MEDIO_AT_MDEV_VIRTFN, dir->subject, medio_mdev_vf_index(vf));
+		*offset = VIRTFN_OFFSET + entry->number;
+		if ((after < VIRTFN_OFFSET || *offset > after) && medio_node_there(nodes, entry))
+			return true;
+	}
+	return false;
+}
+
+/* "virtfn12": no other way to write a number. */
+bool medio_folder_find_in_mdev(struct medio_nodes *nodes, const struct medio_node *dir,
+	const char *name, struct medio_node *entry)
+{
+	char text[16];
+
+	if (strncmp(name, "virtfn", 6) == 0) {
+		unsigned n = (unsigned)strtoul(name + 6, NULL, 10) & 0xffff;
+
+		snprintf(text, sizeof(text), "virtfn%u", n);
+		set(entry, MEDIO_AT_MDEV_VIRTFN, dir->subject, n);
+		if (strcmp(text, name) == 0 && medio_node_there(nodes, entry))
+			return true;
+	}
+	return medio_folder_find_attr(nodes, dir, name, entry);
 }
 
 bool medio_folder_next_in_parent(struct medio_nodes *nodes, const struct medio_node *dir,

@@ -75,6 +75,21 @@ static bool attr_dir_there(struct medio_nodes *nodes, const struct medio_node *n
 	return attrs && path && medio_attrs_has_folder(attrs, path);
 }
 
+/* Source: Linux drivers/pci/iov.c, pci_iov_add_virtfn(). */
+static bool physfn_there(struct medio_nodes *nodes, const struct medio_node *node)
+{
+	const struct medio_mdev *pf = medio_mdev_pf(node->subject->mdev);
+
+	return pf && medio_subject_by_object(&nodes->subjects, pf);
+}
+
+static bool virtfn_there(struct medio_nodes *nodes, const struct medio_node *node)
+{
+	const struct medio_mdev *vf = medio_mdev_vf(node->subject->mdev, node->number);
+
+	return vf && medio_subject_by_object(&nodes->subjects, vf);
+}
+
 /* ---- Where links point ------------------------------------------------------------------------- */
 
 static void to_parent(
@@ -89,6 +104,22 @@ static void to_mdev(
 {
 	(void)nodes;
 	set(target, MEDIO_AT_MDEV, node->subject, 0);
+}
+
+static void to_physfn(
+	struct medio_nodes *nodes, const struct medio_node *node, struct medio_node *target)
+{
+	set(target, MEDIO_AT_MDEV,
+		medio_subject_by_object(&nodes->subjects, medio_mdev_pf(node->subject->mdev)), 0);
+}
+
+static void to_virtfn(
+	struct medio_nodes *nodes, const struct medio_node *node, struct medio_node *target)
+{
+	set(target, MEDIO_AT_MDEV,
+		medio_subject_by_object(
+			&nodes->subjects, medio_mdev_vf(node->subject->mdev, node->number)),
+		0);
 }
 
 static void to_type(
@@ -221,8 +252,8 @@ const struct medio_kind medio_kinds[MEDIO_KINDS] = {
 
 	[MEDIO_AT_MDEV] = { .subjects = OF(MDEV),
 		DIR,
-		.next = medio_folder_next_attr,
-		.find = medio_folder_find_attr },
+		.next = medio_folder_next_in_mdev,
+		.find = medio_folder_find_in_mdev },
 	[MEDIO_AT_MDEV_DRIVER] = { "driver", IN(MDEV), OF(MDEV), LINK(to_driver),
 		.flags = MEDIO_WHILE_BOUND },
 	[MEDIO_AT_MDEV_GROUP] = { "iommu_group", IN(MDEV), OF(MDEV), LINK(to_group),
@@ -230,6 +261,12 @@ const struct medio_kind medio_kinds[MEDIO_KINDS] = {
 	[MEDIO_AT_MDEV_TYPE] = { "mdev_type", IN(MDEV), OF(MDEV), LINK(to_type) },
 	[MEDIO_AT_MDEV_REMOVE] = { "remove", IN(MDEV), OF(MDEV), FILE(0200), .flags = MEDIO_OWNED,
 		.store = medio_store_remove, .there = removable },
+	[MEDIO_AT_MDEV_PHYSFN] = { "physfn", IN(MDEV), OF(MDEV), LINK(to_physfn),
+		.there = physfn_there },
+	[MEDIO_AT_MDEV_VIRTFN] = { .subjects = OF(MDEV),
+		LINK(to_virtfn),
+		.flags = MEDIO_NUMBERED,
+		.there = virtfn_there },
 	[MEDIO_AT_BUS_LINK] = { .subjects = OF(MDEV), LINK(to_mdev) },
 	[MEDIO_AT_DRIVER_LINK] = { .subjects = OF(MDEV),
 		LINK(to_mdev),

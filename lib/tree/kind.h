@@ -6,6 +6,7 @@
  *     kind          of a          number
  *     TYPE, TYPE_*  parent        which of its types
  *     ATTR*         parent, mdev  its path's (struct medio_names)
+ *     MDEV_VIRTFN   mdev          the virtual function's
  *     GROUP*, *_DRIVER…  mdev     how often it has been bound, so that a new group is a new node
  *
  * Sources: Linux drivers/vfio/mdev/mdev_{core,sysfs,driver}.c, drivers/base/{bus,core,dd}.c,
@@ -66,6 +67,8 @@ enum medio_at {
 	MEDIO_AT_MDEV_GROUP,
 	MEDIO_AT_MDEV_TYPE,
 	MEDIO_AT_MDEV_REMOVE,
+	MEDIO_AT_MDEV_PHYSFN, /* of a virtual function */
+	MEDIO_AT_MDEV_VIRTFN, /* virtfnN, of one that has them */
 	MEDIO_AT_BUS_LINK,    /* bus/mdev/devices/UUID */
 	MEDIO_AT_DRIVER_LINK, /* bus/mdev/drivers/NAME/UUID */
 	MEDIO_AT_TYPE_LINK,   /* mdev_supported_types/TYPE/devices/UUID */
@@ -149,13 +152,13 @@ static inline enum medio_at medio_kind_of(const struct medio_node *node)
 medio_kind_next_fn medio_folder_next_attr, medio_folder_next_bus_device, medio_folder_next_class,
 	medio_folder_next_class_link, medio_folder_next_class_mdev, medio_folder_next_driver,
 	medio_folder_next_driver_link, medio_folder_next_group, medio_folder_next_group_link,
-	medio_folder_next_in_parent, medio_folder_next_inside, medio_folder_next_type,
-	medio_folder_next_type_link;
+	medio_folder_next_in_mdev, medio_folder_next_in_parent, medio_folder_next_inside,
+	medio_folder_next_type, medio_folder_next_type_link;
 medio_kind_find_fn medio_folder_find_attr, medio_folder_find_bus_device, medio_folder_find_class,
 	medio_folder_find_class_link, medio_folder_find_class_mdev, medio_folder_find_driver,
 	medio_folder_find_driver_link, medio_folder_find_group, medio_folder_find_group_link,
-	medio_folder_find_in_parent, medio_folder_find_inside, medio_folder_find_type,
-	medio_folder_find_type_link;
+	medio_folder_find_in_mdev, medio_folder_find_in_parent, medio_folder_find_inside,
+	medio_folder_find_type, medio_folder_find_type_link;
 
 /* show.c */
 medio_kind_show_fn medio_show_autoprobe, medio_show_available, medio_show_description,

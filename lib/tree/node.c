@@ -229,6 +229,9 @@ void medio_node_name(
 	case MEDIO_AT_GROUP:
 		snprintf(buf, size, "%d", subject->group);
 		return;
+	case MEDIO_AT_MDEV_VIRTFN:
+		snprintf(buf, size, "virtfn%u", node->number);
+		return;
 	case MEDIO_AT_ATTR:
 	case MEDIO_AT_ATTR_DIR:
 		name = attr_name(nodes, node);
@@ -325,6 +328,9 @@ void medio_node_up(struct medio_nodes *nodes, const struct medio_node *node, str
 		break;
 	case MEDIO_AT_GROUP_LINK:
 		set(up, MEDIO_AT_GROUP_DEVICES, subject, node->number);
+		break;
+	case MEDIO_AT_MDEV_VIRTFN:
+		set(up, MEDIO_AT_MDEV, subject, 0);
 		break;
 	case MEDIO_AT_ATTR:
 	case MEDIO_AT_ATTR_DIR:

@@ -383,6 +383,14 @@ static void unbind_mdev(struct medio_subjects *all, struct medio_subject *subjec
 	dir_changed(all, subject);
 }
 
+/* The subject of a virtual function's card, or NULL. */
+static struct medio_subject *pf_of(struct medio_subjects *all, const struct medio_mdev *mdev)
+{
+	const struct medio_mdev *pf = medio_mdev_pf(mdev);
+
+	return pf ? medio_subject_by_object(all, pf) : NULL;
+}
+
 static void add_mdev(struct medio_subjects *all, struct medio_mdev *mdev)
 {
 	struct medio_subject *up = medio_subject_by_object(all, medio_mdev_parent(mdev));
@@ -393,6 +401,11 @@ static void add_mdev(struct medio_subjects *all, struct medio_mdev *mdev)
 	subject = subject_new(all, MEDIO_OF_MDEV, mdev, up);
 	if (subject && medio_mdev_driver(mdev))
 		bind_mdev(all, subject);
+	/* Its card has one more link. */
+	if (subject && pf_of(all, mdev)) {
+		medio_subject_touch(all, pf_of(all, mdev));
+		dir_changed(all, pf_of(all, mdev));
+	}
 }
 
 unsigned medio_subject_type_index(const struct medio_subject *subject)
@@ -423,8 +436,17 @@ static void drop_mdev(struct medio_subjects *all, struct medio_subject *subject)
 {
 	const char *uuid = medio_mdev_uuid(subject->mdev);
 
+	struct medio_subject *pf = pf_of(all, subject->mdev);
+	char virtfn[24];
+
 	if (medio_subject_bound(subject))
 		unbind_mdev(all, subject);
+	if (pf) {
+		snprintf(virtfn, sizeof(virtfn), "virtfn%u", medio_mdev_vf_index(subject->mdev));
+		entry_gone(all, pf, MEDIO_AT_MDEV, pf, 0, virtfn);
+		medio_subject_touch(all, pf);
+		dir_changed(all, pf);
+	}
 	entry_gone(all, subject, MEDIO_AT_BUS_DEVICES, &all->tree, 0, uuid);
 	if (subject->up) {
 		entry_gone(all, subject, MEDIO_AT_TYPE_DEVICES, subject->up,

@@ -8,7 +8,9 @@
  *                                         available_instances,description,devices/UUID}, the
  *                                         parent's attributes, uevent, subsystem, power/
  *     devices/…/PARENT/UUID/              driver, iommu_group, mdev_type, subsystem (links), uevent,
- *                                         power/, remove, the device's attributes, params/, medio/
+ *                                         power/, remove, the device's attributes, params/, medio/;
+ *                                         of a card with virtual functions virtfnN, of these physfn
+ *                                         (links)
  *     bus/mdev/devices/UUID               -> ../../../devices/…/PARENT/UUID
  *     bus/mdev/drivers/NAME/              UUID links, bind, unbind
  *     kernel/iommu_groups/N/devices/UUID  links

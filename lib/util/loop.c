@@ -19,6 +19,8 @@
 #define MAX_EVENTS 64
 /* While busy-polling, look at the other fds once in so many rounds of the pollers. */
 #define POLL_ROUNDS_PER_WAIT 32
+/* And once in so many rounds that found work. */
+#define BUSY_ROUNDS_PER_WAIT 8
 
 /* See medio_watch_set_wait(). */
 #define HOT_FIRST    16 /* events of one watch in a row, the first time */
@@ -40,7 +42,8 @@ struct medio_poller {
 	struct medio_loop *loop;
 	medio_poller_fn *fn;
 	void *opaque;
-	struct medio_list link;
+	struct medio_list link; /* in loop->pollers, or loop->awake */
+	bool awake;
 };
 
 struct medio_loop {
@@ -49,11 +52,15 @@ struct medio_loop {
 	int timer_fd; /* -1 until medio_loop_fd() is asked: the timers, for somebody else's loop */
 	atomic_bool stopping;
 	uint64_t poll_ns;
-	struct medio_list pollers;
+	struct medio_list pollers, awake;
+	unsigned num_awake;
+	struct medio_poller *outer;    /* of the loop that asks ours; NULL: this one does */
+	struct medio_list *next_awake; /* where the round that is under way goes on */
 	struct medio_timers timers;
 	/* Watches freed while a batch of events is being dispatched may still be in that batch. */
 	struct medio_list dead;
-	unsigned depth; /* of nested medio_loop_run_once() */
+	unsigned depth;	     /* of nested medio_loop_run_once() */
+	bool timers_changed; /* and are not mirrored yet */
 	struct medio_watch *stop_watch, *timer_watch;
 	struct {
 		struct medio_watch *watch; /* the one that had the latest events, alone */
@@ -85,6 +92,7 @@ int medio_loop_new(struct medio_loop **out)
 		return -ENOMEM;
 	medio_list_init(&loop->dead);
 	medio_list_init(&loop->pollers);
+	medio_list_init(&loop->awake);
 	loop->stop_fd = loop->timer_fd = -1;
 	loop->hot.need = HOT_FIRST;
 	int ret = 0;
@@ -193,11 +201,42 @@ struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn 
 	return poller;
 }
 
+static void unlink_poller(struct medio_poller *poller)
+{
+	struct medio_loop *loop = poller->loop;
+
+	if (loop->next_awake == &poller->link)
+		loop->next_awake = poller->link.next;
+	medio_list_remove(&poller->link);
+	loop->num_awake -= poller->awake;
+}
+
+/* The loop that asks our pollers asks for as long as one is awake. */
+static void tell_outer(struct medio_loop *loop)
+{
+	if (loop->outer)
+		medio_poller_set_awake(loop->outer, loop->num_awake > 0);
+}
+
+void medio_poller_set_awake(struct medio_poller *poller, bool awake)
+{
+	struct medio_loop *loop = poller->loop;
+
+	if (awake == poller->awake)
+		return;
+	unlink_poller(poller);
+	poller->awake = awake;
+	loop->num_awake += awake;
+	medio_list_append(awake ? &loop->awake : &loop->pollers, &poller->link);
+	tell_outer(loop);
+}
+
 void medio_poller_free(struct medio_poller *poller)
 {
 	if (!poller)
 		return;
-	medio_list_remove(&poller->link);
+	unlink_poller(poller);
+	tell_outer(poller->loop);
 	free(poller);
 }
 
@@ -235,12 +274,14 @@ static void mirror_timers(struct medio_loop *loop)
 		when.it_value.tv_nsec = ns % 1000000000 + (ns == 0);
 	}
 	timerfd_settime(loop->timer_fd, 0, &when, NULL);
+	loop->timers_changed = false;
 }
 
 /* Inside of a run they are mirrored at its end. */
 static void on_timers_changed(struct medio_timers *timers)
 {
 	struct medio_loop *loop = medio_container_of(timers, struct medio_loop, timers);
+	loop->timers_changed = true;
 	if (!loop->depth)
 		mirror_timers(loop);
 }
@@ -316,6 +357,76 @@ static int spin(struct medio_loop *loop, struct epoll_event *events, int64_t *le
 	return 0;
 }
 
+/* Ask each poller that is awake once. True: one found work. */
+static bool ask_awake(struct medio_loop *loop)
+{
+	bool found = false;
+
+	loop->next_awake = loop->awake.next;
+	/* Those that wake up meanwhile wait for the next round. */
+	for (unsigned n = loop->num_awake; n && loop->next_awake != &loop->awake; n--) {
+		struct medio_poller *p = medio_container_of(
+			loop->next_awake, struct medio_poller, link);
+		loop->next_awake = p->link.next;
+		found |= p->fn(p->opaque);
+	}
+	loop->next_awake = NULL;
+	return found;
+}
+
+/*
+ * Pollers are awake: ask them over and over, and look at the fds in between, for at most ns (-1: as
+ * long as one is awake). Returns events ready, or 0; *ran is not 0 if there was work.
+ */
+static int spin_awake(struct medio_loop *loop, struct epoll_event *events, int64_t ns, int *ran)
+{
+	uint64_t start = ns > 0 ? medio_now_ns() : 0;
+
+	do {
+		unsigned busy = 0;
+		for (unsigned i = 0; i < POLL_ROUNDS_PER_WAIT && loop->num_awake; i++)
+			if (ask_awake(loop) && ++busy == BUSY_ROUNDS_PER_WAIT)
+				break;
+		int n = wait_events(loop, events, 0);
+		*ran += (int)busy;
+		if (n || busy || atomic_load_explicit(&loop->stopping, memory_order_relaxed))
+			return n;
+		/* A poller may have armed a timer. */
+		if (medio_timers_wait(&loop->timers) == 0)
+			return 0;
+	} while (loop->num_awake && ns && (ns < 0 || medio_now_ns() - start < (uint64_t)ns));
+	return 0;
+}
+
+/* A round of the pollers of a loop that another one asks. */
+static bool ask_inner(void *opaque)
+{
+	struct medio_loop *loop = opaque;
+
+	/* A poller may run the loop that asks. */
+	if (loop->depth)
+		return false;
+	loop->depth++;
+	bool found = ask_awake(loop);
+	if (--loop->depth == 0)
+		reap(loop);
+	if (loop->timers_changed && loop->timer_fd >= 0)
+		mirror_timers(loop);
+	return found;
+}
+
+int medio_loop_set_outer(struct medio_loop *loop, struct medio_loop *outer)
+{
+	struct medio_poller *poller = NULL;
+
+	if (outer && !(poller = medio_loop_poller(outer, ask_inner, loop)))
+		return -ENOMEM;
+	medio_poller_free(loop->outer);
+	loop->outer = poller;
+	tell_outer(loop);
+	return 0;
+}
+
 /* ---- A hot watch ---------------------------------------------------------------------------- */
 
 void medio_watch_set_wait(struct medio_watch *watch, medio_watch_wait_fn *wait)
@@ -377,11 +488,16 @@ int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
 	int ran = 0;
 	int n = 0;
 	loop->depth++;
-	if (loop->poll_ns && ns != 0)
+	/* A run inside of a poller asks none. */
+	bool awake = loop->num_awake && loop->depth == 1;
+	if (awake)
+		n = spin_awake(loop, events, ns, &ran);
+	else if (loop->poll_ns && ns != 0)
 		n = spin(loop, events, &ns, &ran);
 	else
 		n = wait_hot(loop, events, ns, &ran);
-	if (n == 0 && !ran)
+	/* Having spun, it waits when it is asked again: what is due may be another time now. */
+	if (n == 0 && !ran && !awake)
 		n = wait_events(loop, events, ns);
 	if (n < 0) {
 		loop->depth--;

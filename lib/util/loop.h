@@ -12,13 +12,17 @@
 bool medio_timer_armed(const struct medio_timer *timer);
 
 /*
- * A poller is asked over and over while the loop busy-polls (medio_loop_set_poll); it returns true
- * if it found work. It may free itself. It must have a watch too: without polling it is never asked.
+ * A poller is asked over and over while the loop busy-polls (medio_loop_set_poll), or while it is awake
+ * (medio_poller_set_awake), and then alone with others that are; it returns true if it found work. It
+ * may free itself. One that is asleep must have a watch too: without polling it is never asked.
  */
-struct medio_poller;
-typedef bool medio_poller_fn(void *opaque);
 struct medio_poller *medio_loop_poller(struct medio_loop *loop, medio_poller_fn *fn, void *opaque);
-void medio_poller_free(struct medio_poller *poller);
+
+/*
+ * A loop that another one runs, by watching medio_loop_fd() of it: pollers that are awake make no descriptor readable, so
+ * outer asks them as it asks its own. NULL: no more, which is to be said before either loop is freed. -ENOMEM.
+ */
+int medio_loop_set_outer(struct medio_loop *loop, struct medio_loop *outer);
 
 /*
  * Receiving is waiting too: an owner that can block in a receive saves the loop from asking epoll

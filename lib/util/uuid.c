@@ -31,3 +31,9 @@ void medio_uuid_random(uint8_t uuid[MEDIO_UUID_SIZE])
 {
 	uuid_generate_random(uuid);
 }
+
+void medio_uuid_by_name(
+	const uint8_t space[MEDIO_UUID_SIZE], const char *name, uint8_t uuid[MEDIO_UUID_SIZE])
+{
+	uuid_generate_sha1(uuid, space, name, strlen(name));
+}

@@ -19,5 +19,8 @@ int medio_uuid_parse(const char *text, size_t len, uint8_t uuid[MEDIO_UUID_SIZE]
 void medio_uuid_format(const uint8_t uuid[MEDIO_UUID_SIZE], char text[MEDIO_UUID_TEXT]);
 /* Version 4, RFC 9562 section 5.4. */
 void medio_uuid_random(uint8_t uuid[MEDIO_UUID_SIZE]);
+/* Version 5, RFC 9562 section 5.5: of a name in a namespace. */
+void medio_uuid_by_name(
+	const uint8_t space[MEDIO_UUID_SIZE], const char *name, uint8_t uuid[MEDIO_UUID_SIZE]);
 
 #endif

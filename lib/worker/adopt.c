@@ -24,7 +24,8 @@ void medio_adopt_begin(struct medio_worker *w)
 
 static int tell_instance(struct medio_worker *w, struct medio_hosted *host)
 {
-	const char *strings[] = { host->type->name };
+	const char *strings[] = { host->type_name };
+	struct medio_wire_sriov sriov;
 	struct medio_wire_msg msg = {
 		.kind = MEDIO_WIRE_INSTANCE,
 		.value = host->slot,
@@ -33,6 +34,10 @@ static int tell_instance(struct medio_worker *w, struct medio_hosted *host)
 		.fds = { host->listener, host->checkpoint },
 		.nfds = host->checkpoint >= 0 ? 2 : 1,
 	};
+	if (medio_hosted_vfs_describe(host, &sriov)) {
+		msg.data = &sriov;
+		msg.size = sizeof(sriov);
+	}
 	memcpy(msg.uuid, host->uuid, sizeof(msg.uuid));
 	int ret = medio_link_try(w->link, &msg);
 	if (ret == 0)
@@ -63,6 +68,8 @@ int medio_adopt_feed(struct medio_worker *w)
 		return medio_link_try(w->link, &done);
 	struct medio_list *item = w->next.next;
 	struct medio_hosted *host = medio_container_of(item, struct medio_hosted, item);
+	if (!host->server) /* a VF that was not started: it is known by its number */
+		host->told = true;
 	if (!host->told) {
 		int ret = tell_instance(w, host);
 		return ret ? ret : 1;

@@ -8,9 +8,10 @@ int medio_callfilter_prepare(bool opens, bool landlock)
 	return 0;
 }
 
-int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err)
+int medio_callfilter_apply(bool opens, unsigned needs, bool landlock, struct medio_error **err)
 {
 	(void)opens;
+	(void)needs;
 	(void)landlock;
 	(void)err;
 	return 1;

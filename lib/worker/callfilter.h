@@ -11,7 +11,7 @@ struct medio_error;
 /* Make the filter now that apply() will want; it does so itself otherwise, once. */
 int medio_callfilter_prepare(bool opens, bool landlock);
 /* As medio_sandbox_calls(). landlock: it decides about removing files, so seccomp need not. */
-int medio_callfilter_apply(bool opens, bool landlock, struct medio_error **err);
+int medio_callfilter_apply(bool opens, unsigned needs, bool landlock, struct medio_error **err);
 /* Whether that does something. */
 bool medio_callfilter_possible(void);
 /* Whether a sanitizer watches this process: it traces it, reads /proc, takes all address space. */

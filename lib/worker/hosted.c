@@ -97,7 +97,7 @@ void medio_hosted_take(struct medio_hosted *host, int fd, uint64_t cookie)
 
 /* ---- Life --------------------------------------------------------------------------------------------- */
 
-static void on_log(void *opaque, enum medio_log_level level, const char *line)
+void medio_hosted_log(void *opaque, enum medio_log_level level, const char *line)
 {
 	struct medio_hosted *host = opaque;
 	medio_worker_log(host->worker, host->uuid, level, line);
@@ -116,20 +116,49 @@ static int make_instance(
 		.filters = msg->strings + 1 + msg->counts[0],
 		.nfilters = msg->counts[1],
 		.known_filters = w->types->filters,
-		.log = on_log,
+		.log = medio_hosted_log,
 		.log_opaque = host,
 		.stats = w->counters ? &w->counters[host->slot].stats : NULL,
+		.vf_options = medio_hosted_vfs_options,
+		.vf = medio_hosted_vfs_present,
+		.vf_opaque = host,
 	};
-	const struct medio_server_options server = { .gone = on_gone, .opaque = host };
-	int ret = medio_instance_new(w->loop, host->type, &opts, &host->inst, err);
-	if (ret == 0)
-		ret = medio_server_new_idle(host->inst, &server, &host->server, err);
-	return ret;
+	return medio_instance_new(w->loop, host->type, &opts, &host->inst, err);
 }
 
 static int take_fd(struct medio_wire_msg *msg, unsigned n)
 {
 	return n < msg->nfds ? medio_steal_fd(msg->fds[n]) : -1;
+}
+
+int medio_hosted_serve(struct medio_hosted *host, struct medio_wire_msg *msg,
+	const struct medio_wire_start *start, bool *restored, struct medio_error **err)
+{
+	const struct medio_server_options opts = { .gone = on_gone, .opaque = host };
+	if (host->server)
+		return medio_error_set(err, EEXIST, "the instance is running already");
+	host->listener = take_fd(msg, 0);
+	host->type_name = strdup(host->type ? host->type->name : msg->strings[0]);
+	if (!host->type_name)
+		return medio_error_set(err, ENOMEM, "out of memory");
+	int ret = medio_server_new_idle(host->inst, &opts, &host->server, err);
+	if (ret == 0)
+		ret = medio_checkpoint_init(host, take_fd(msg, 1), start, restored, err);
+	return ret;
+}
+
+void medio_hosted_unserve(struct medio_hosted *host)
+{
+	/* Clients end with it: mediod knows, it has said so. */
+	medio_list_for_each (item, &host->clients)
+		medio_container_of(item, struct medio_hosted_client, item)->told = false;
+	medio_server_free(medio_steal_ptr(host->server));
+	medio_list_for_each (item, &host->clients)
+		forget_client(medio_container_of(item, struct medio_hosted_client, item));
+	medio_checkpoint_fini(host);
+	if (host->listener >= 0)
+		close(medio_steal_fd(host->listener));
+	free(medio_steal_ptr(host->type_name));
 }
 
 int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
@@ -143,15 +172,14 @@ int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
 	host->type = type;
 	host->slot = start->slot;
 	host->told = true;
-	host->checkpoint = -1;
+	host->listener = host->checkpoint = -1;
 	memcpy(host->uuid, msg->uuid, sizeof(host->uuid));
 	medio_list_init(&host->item);
 	medio_list_init(&host->clients);
-	host->listener = take_fd(msg, 0);
 
 	int ret = make_instance(host, msg, err);
 	if (ret == 0)
-		ret = medio_checkpoint_init(host, take_fd(msg, 1), start, restored, err);
+		ret = medio_hosted_serve(host, msg, start, restored, err);
 	if (ret == 0 && medio_hosts_add(w, host))
 		ret = medio_error_set(err, ENOMEM, "out of memory");
 	if (ret) {
@@ -173,15 +201,9 @@ void medio_hosted_free(struct medio_hosted *host)
 	if (!host)
 		return;
 	medio_hosts_remove(host->worker, host);
-	/* Clients end with it: mediod knows, it has said so. */
-	medio_list_for_each (item, &host->clients)
-		medio_container_of(item, struct medio_hosted_client, item)->told = false;
-	medio_server_free(host->server);
-	medio_list_for_each (item, &host->clients)
-		forget_client(medio_container_of(item, struct medio_hosted_client, item));
+	medio_hosted_unserve(host);
+	host->started = false; /* of VFs that go with it nobody is told */
 	medio_instance_free(host->inst);
-	medio_checkpoint_fini(host);
-	if (host->listener >= 0)
-		close(host->listener);
+	medio_hosted_vfs_fini(host);
 	free(host);
 }

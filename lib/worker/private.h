@@ -67,12 +67,22 @@ struct medio_hosted {
 	struct medio_hosted *next; /* in its bucket */
 	uint8_t uuid[MEDIO_UUID_SIZE];
 	const struct medio_type *type;
+	char *type_name; /* as mediod knows it */
 	struct medio_instance *inst;
-	struct medio_server *server;
+	struct medio_server *server; /* NULL: nobody may come, a VF that was not started */
 	uint32_t slot;
 	int listener;		   /* not ours to listen on: kept for the next mediod */
 	struct medio_list clients; /* struct medio_hosted_client.item */
 	bool told;		   /* this mediod knows of it */
+
+	/* A physical function: its virtual ones by number, max_vfs places; some have an inst. */
+	struct medio_hosted **vfs;
+	unsigned max_vfs, num_vfs;
+	uint64_t cut_ns; /* while they go: who has not left then is not waited for */
+	bool started;	 /* mediod has had its answer, and hears of VFs */
+	/* A virtual function: whose, which. */
+	struct medio_hosted *pf;
+	unsigned vf;
 
 	int checkpoint; /* fd, -1: none is kept */
 	void *map;
@@ -100,7 +110,14 @@ void medio_hosts_remove(struct medio_worker *w, struct medio_hosted *host);
 int medio_hosted_new(struct medio_worker *w, struct medio_wire_msg *msg,
 	const struct medio_wire_start *start, const struct medio_type *type,
 	struct medio_hosted **out, bool *restored, struct medio_error **err);
+/* Its virtual functions go with it. */
 void medio_hosted_free(struct medio_hosted *host);
+/* Serve an instance that is there (a VF), or do so no more. -EEXIST it is served already. */
+int medio_hosted_serve(struct medio_hosted *host, struct medio_wire_msg *msg,
+	const struct medio_wire_start *start, bool *restored, struct medio_error **err);
+void medio_hosted_unserve(struct medio_hosted *host);
+/* Log function of an instance; opaque is the host. */
+void medio_hosted_log(void *opaque, enum medio_log_level level, const char *line);
 /* Its clients get no more time to leave: free() will not wait for them. */
 void medio_hosted_cut(struct medio_hosted *host);
 /* fd is taken. */
@@ -112,6 +129,19 @@ int medio_checkpoint_init(struct medio_hosted *host, int fd, const struct medio_
 void medio_checkpoint_fini(struct medio_hosted *host);
 /* A client came or went. */
 void medio_checkpoint_kick(struct medio_hosted *host);
+
+/* vfs.c: callbacks of an instance's options, whose opaque is its host. */
+void medio_hosted_vfs_options(void *opaque, unsigned index, struct medio_instance_options *opts);
+void medio_hosted_vfs_present(
+	void *opaque, struct medio_instance *vf, unsigned index, bool present);
+/* The message's data; false: the instance can have none. */
+bool medio_hosted_vfs_describe(const struct medio_hosted *host, struct medio_wire_sriov *out);
+/* Tell mediod how many there are. */
+void medio_hosted_vfs_tell(struct medio_hosted *host);
+/* SET_VFS. */
+void medio_hosted_vfs_set(struct medio_worker *w, const struct medio_wire_msg *msg);
+/* host is being freed, its instance has gone. */
+void medio_hosted_vfs_fini(struct medio_hosted *host);
 
 /* start.c: the answer to START; ret 0, or words in err. */
 int medio_worker_start(struct medio_worker *w, struct medio_wire_msg *msg, bool *restored,

@@ -14,6 +14,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <medio/device.h>
+
 #include "util/cleanup.h"
 #include "util/error.h"
 #include "worker/landlock.h"
@@ -99,8 +101,6 @@ int medio_sandbox_limits(uint64_t memory, unsigned files, struct medio_error **e
 	int ret = lower(RLIMIT_CORE, "core dumps", 0, err);
 	if (ret == 0)
 		ret = lower(RLIMIT_NOFILE, "open files", files ? files : RLIM_INFINITY, err);
-	if (ret == 0 && !medio_callfilter_watched())
-		ret = lower(RLIMIT_NPROC, "processes", 0, err);
 	if (ret == 0 && memory && !medio_callfilter_watched())
 		ret = lower(RLIMIT_AS, "memory", memory, err);
 	return ret;
@@ -109,6 +109,7 @@ int medio_sandbox_limits(uint64_t memory, unsigned files, struct medio_error **e
 /* ---- Files -------------------------------------------------------------------------------------------- */
 
 #define FILE_RIGHTS (MEDIO_LANDLOCK_WRITE_FILE | MEDIO_LANDLOCK_READ_FILE | MEDIO_LANDLOCK_TRUNCATE)
+#define READ_RIGHTS (MEDIO_LANDLOCK_READ_FILE | MEDIO_LANDLOCK_READ_DIR)
 #define FOLDER_RIGHTS \
 	(FILE_RIGHTS | MEDIO_LANDLOCK_READ_DIR | MEDIO_LANDLOCK_REMOVE_DIR | \
 		MEDIO_LANDLOCK_REMOVE_FILE | MEDIO_LANDLOCK_MAKE_DIR | MEDIO_LANDLOCK_MAKE_REG | \
@@ -124,7 +125,7 @@ static int landlock_version(void)
 }
 
 /* All the rights that a version knows: each that is not named here is forbidden. */
-static struct medio_landlock_ruleset everything(int version)
+static struct medio_landlock_ruleset everything(int version, unsigned needs)
 {
 	struct medio_landlock_ruleset all = { .files = MEDIO_LANDLOCK_REFER - 1 };
 	if (version >= 2)
@@ -133,7 +134,7 @@ static struct medio_landlock_ruleset everything(int version)
 		all.files |= MEDIO_LANDLOCK_TRUNCATE;
 	if (version >= 5)
 		all.files |= MEDIO_LANDLOCK_IOCTL_DEV;
-	if (version >= 4)
+	if (version >= 4 && !(needs & MEDIO_NEEDS_SOCKETS))
 		all.ports = MEDIO_LANDLOCK_BIND_TCP | MEDIO_LANDLOCK_CONNECT_TCP;
 	if (version >= 6)
 		all.scopes = MEDIO_LANDLOCK_ABSTRACT_UNIX | MEDIO_LANDLOCK_SIGNAL;
@@ -173,39 +174,67 @@ static void allow_removing(int ruleset, const char *path, uint64_t handled)
 	allow(ruleset, folder, MEDIO_LANDLOCK_REMOVE_FILE & handled);
 }
 
-int medio_sandbox_files(const char *const *folders, unsigned nfolders, const char *const *made,
-	unsigned nmade, struct medio_error **err)
+static int allow_folders(int ruleset, const char *const *folders, unsigned count, uint64_t rights,
+	struct medio_error **err)
+{
+	for (unsigned i = 0; i < count; i++) {
+		int ret = allow(ruleset, folders[i], rights);
+		if (ret)
+			return medio_error_set(err, -ret, "cannot allow the folder '%s': %s",
+				folders[i], strerror(-ret));
+	}
+	return 0;
+}
+
+int medio_sandbox_files(
+	const struct medio_sandbox_paths *paths, unsigned needs, struct medio_error **err)
 {
 	static const char *const terminals[] = { "/dev/ptmx", "/dev/pts" };
 	int version = landlock_version();
 	if (!version)
 		return 1;
-	struct medio_landlock_ruleset all = everything(version);
+	struct medio_landlock_ruleset all = everything(version, needs);
 	_cleanup_close_ int ruleset = (int)syscall(
 		SYS_landlock_create_ruleset, &all, size_of_ruleset(version), 0);
 	if (ruleset < 0)
 		return medio_error_set(
 			err, errno, "cannot make a Landlock ruleset: %s", strerror(errno));
-	for (unsigned i = 0; i < nfolders; i++) {
-		int ret = allow(ruleset, folders[i], FOLDER_RIGHTS & all.files);
-		if (ret)
-			return medio_error_set(err, -ret, "cannot allow the folder '%s': %s",
-				folders[i], strerror(-ret));
-	}
+	int ret = allow_folders(
+		ruleset, paths->folders, paths->nfolders, FOLDER_RIGHTS & all.files, err);
+	if (ret == 0)
+		ret = allow_folders(ruleset, paths->read, paths->nread, READ_RIGHTS, err);
+	if (ret)
+		return ret;
 	/* Where they are not, there is nothing to be opened. */
 	for (unsigned i = 0; i < MEDIO_ARRAY_SIZE(terminals); i++)
 		allow(ruleset, terminals[i], DEVICE_RIGHTS & all.files);
-	for (unsigned i = 0; i < nmade; i++)
-		allow_removing(ruleset, made[i], all.files);
+	if (needs & MEDIO_NEEDS_SOCKETS)
+		allow(ruleset, "/etc/resolv.conf", MEDIO_LANDLOCK_READ_FILE);
+	for (unsigned i = 0; i < paths->nmade; i++)
+		allow_removing(ruleset, paths->made[i], all.files);
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		return medio_error_set(
 			err, errno, "cannot restrict files with Landlock: %s", strerror(errno));
 	return 0;
 }
 
-int medio_sandbox_calls(bool opens, struct medio_error **err)
+/* Those that the device has made: Landlock binds the thread that asks for it, and what that one makes. */
+static bool has_threads(void)
 {
-	return medio_callfilter_apply(opens, landlock_version() > 0, err);
+	struct stat st;
+	/* A folder has two links, and one for each folder in it. */
+	return stat("/proc/self/task", &st) < 0 || st.st_nlink > 3;
+}
+
+int medio_sandbox_calls(bool opens, unsigned needs, struct medio_error **err)
+{
+	/* The kernel's own threads, which do what a ring's submitter would wait for, are counted too; and
+	 * of devices that are still to come nobody knows what they need. */
+	bool more = opens || needs & MEDIO_NEEDS_RING;
+	int ret = more || medio_callfilter_watched() ? 0 : lower(RLIMIT_NPROC, "processes", 0, err);
+	if (ret)
+		return ret;
+	return medio_callfilter_apply(opens, needs, landlock_version() > 0 && !has_threads(), err);
 }
 
 /* The first question to the database of users loads what answers it. */

@@ -62,6 +62,20 @@ static unsigned find_made(
 	return count;
 }
 
+/* A device with sockets may go on to read what it has been told to serve: folders that are the value of a
+ * parameter ("tftp=/srv/tftp"). They stay in msg. */
+static unsigned find_read(const struct medio_wire_msg *msg, const char **read)
+{
+	unsigned count = 0;
+	for (unsigned i = 1; i <= msg->counts[0] && count < MAX_MADE; i++) {
+		const char *value = strchr(msg->strings[i], '=');
+		struct stat st;
+		if (value && value[1] == '/' && stat(value + 1, &st) == 0 && S_ISDIR(st.st_mode))
+			read[count++] = value + 1;
+	}
+	return count;
+}
+
 /* Standard error is mediod's own: lines there are not to be told from mediod's, and there is no end to
  * them. What we have to say is a message. A sanitizer's report is worth more. */
 static int drop_errors(struct medio_error **err)
@@ -75,17 +89,25 @@ static int drop_errors(struct medio_error **err)
 }
 
 static int confine(struct medio_worker *w, const struct medio_wire_msg *msg,
-	const struct medio_wire_start *start, struct medio_error **err)
+	const struct medio_wire_start *start, const struct medio_hosted *host,
+	struct medio_error **err)
 {
-	char paths[MAX_MADE][256];
-	const char *made[MAX_MADE];
-	unsigned nmade = start->last ? find_made(msg, paths, made) : 0;
-	const char *const *folders = msg->strings + 1 + msg->counts[0] + msg->counts[1];
+	char made_paths[MAX_MADE][256];
+	const char *made[MAX_MADE], *read[MAX_MADE];
+	unsigned needs = host ? medio_instance_needs(host->inst) : 0;
+	const struct medio_sandbox_paths paths = {
+		.folders = msg->strings + 1 + msg->counts[0] + msg->counts[1],
+		.nfolders = msg->counts[2],
+		.made = made,
+		.nmade = start->last ? find_made(msg, made_paths, made) : 0,
+		.read = read,
+		.nread = needs & MEDIO_NEEDS_SOCKETS ? find_read(msg, read) : 0,
+	};
 	int ret = drop_errors(err);
 	if (ret == 0)
-		ret = medio_sandbox_files(folders, msg->counts[2], made, nmade, err);
+		ret = medio_sandbox_files(&paths, needs, err);
 	if (ret >= 0)
-		ret = medio_sandbox_calls(!start->last, err);
+		ret = medio_sandbox_calls(!start->last, needs, err);
 	if (ret < 0)
 		return ret;
 	w->confined = true;
@@ -112,6 +134,15 @@ int medio_worker_start(struct medio_worker *w, struct medio_wire_msg *msg, bool 
 	memcpy(&start, msg->data, sizeof(start));
 	if (!msg->nfds)
 		return medio_error_set(err, EMFILE, "the worker has too many files open");
+	if (msg->flags & MEDIO_WIRE_VF) {
+		host = medio_hosts_find(w, msg->uuid);
+		if (!host || !host->pf)
+			return medio_error_set(err, ENODEV, "its card does not have it any more");
+		int got = medio_hosted_serve(host, msg, &start, restored, err);
+		if (got && got != -EEXIST)
+			medio_hosted_unserve(host);
+		return got;
+	}
 	int ret = check(w, msg, &start, err);
 	if (ret == 0 && !w->confined)
 		ret = give_up_powers(w, &start, err);
@@ -119,11 +150,11 @@ int medio_worker_start(struct medio_worker *w, struct medio_wire_msg *msg, bool 
 	if (ret == 0)
 		ret = w->types->find(msg->strings[0], &type, err);
 	if (ret == 0 && !start.last && !w->confined)
-		ret = confine(w, msg, &start, err);
+		ret = confine(w, msg, &start, NULL, err);
 	if (ret == 0)
 		ret = medio_hosted_new(w, msg, &start, type, &host, restored, err);
 	if (ret == 0 && start.last) {
-		ret = confine(w, msg, &start, err);
+		ret = confine(w, msg, &start, host, err);
 		if (ret)
 			medio_hosted_free(host);
 	}

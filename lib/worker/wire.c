@@ -45,14 +45,19 @@ static const struct shape shapes[] = {
 	[MEDIO_WIRE_DISCONNECT]  = { 1, 0, 0,                    0, 0, 0, 0 },
 	[MEDIO_WIRE_ATTR_SHOW]   = { 1, 1, 1,                    0, 0, 0, 0 },
 	[MEDIO_WIRE_ATTR_STORE]  = { 1, 1, 1,                    0, 0, 0, MEDIO_WIRE_MAX },
+	[MEDIO_WIRE_SET_VFS]     = { 1, 0, 0,                    0, 0, 0, 0 },
 	[MEDIO_WIRE_READY]       = { 1, 0, 0,                    0, 1, 0, 0 },
-	[MEDIO_WIRE_STARTED]     = { 1, 0, 1,                    0, 0, 0, 0 },
+	[MEDIO_WIRE_STARTED]     = { 1, 0, 1,                    0, 0, 0,
+				     sizeof(struct medio_wire_sriov) },
 	[MEDIO_WIRE_STOPPED]     = { 1, 0, 0,                    0, 0, 0, 0 },
 	[MEDIO_WIRE_CLIENT_GONE] = { 1, 0, 0,                    0, 0, 0, 0 },
 	[MEDIO_WIRE_ATTR]        = { 1, 0, 0,                    0, 0, 0, MEDIO_WIRE_MAX },
 	[MEDIO_WIRE_LOG]         = { 1, 1, 1,                    0, 0, 0, 0 },
-	[MEDIO_WIRE_INSTANCE]    = { 1, 1, 1,                    1, 2, 0, 0 },
+	[MEDIO_WIRE_INSTANCE]    = { 1, 1, 1,                    1, 2, 0,
+				     sizeof(struct medio_wire_sriov) },
 	[MEDIO_WIRE_DONE]        = { 1, 0, 0,                    0, 0, 0, 0 },
+	[MEDIO_WIRE_VFS]         = { 1, 0, 0,                    0, 0, 0, 0 },
+	[MEDIO_WIRE_VFS_SET]     = { 1, 0, 1,                    0, 0, 0, 0 },
 };
 /* clang-format on */
 
@@ -127,6 +132,10 @@ static bool fits(const struct head *head, const struct shape *shape)
 	unsigned counted = head->counts[0] + head->counts[1] + head->counts[2];
 	if (head->nstrings < shape->min_strings || head->nstrings > shape->max_strings ||
 		head->data_size < shape->min_data || head->data_size > shape->max_data)
+		return false;
+	/* Either there or not. */
+	if (shape->max_data == sizeof(struct medio_wire_sriov) && head->data_size &&
+		head->data_size != shape->max_data)
 		return false;
 	return head->kind == MEDIO_WIRE_START ? counted + 1 == head->nstrings : counted == 0;
 }

@@ -12,8 +12,14 @@
  *     CLIENT   connection                   CLIENT_GONE, when that client has left
  *     REQUEST, DISCONNECT                   (CLIENT_GONE)
  *     ATTR_SHOW, ATTR_STORE                 ATTR, with the same cookie
+ *     SET_VFS                               VFS, when they have come or gone; VFS_SET
  *     STOP                                  STOPPED
  *                                           LOG
+ *
+ * Virtual functions (SR-IOV) are instances that come within the one that has them, by SET_VFS or because its
+ * driver said so: VFS tells how many there are. Each is then served as any other, by a START with the
+ * flag VF, in the slot behind its card's (the first in the next one, and so on); STOP leaves it
+ * there, unserved.
  *
  * After READY a worker that serves instances tells each of them (INSTANCE, with its listener and
  * checkpoint), each with its clients (CLIENT, with the connection), then DONE: the new mediod then
@@ -41,7 +47,8 @@ enum medio_wire_kind {
 	MEDIO_WIRE_HELLO = 1,
 	/* strings: type (a name, or the path of a plug-in), counts[0] parameters, counts[1] filters,
 	 * counts[2] folders it may open files in. data: struct medio_wire_start. fds: listener,
-	 * and, when it is to keep checkpoints, their memory. */
+	 * and, when it is to keep checkpoints, their memory. flags: MEDIO_WIRE_VF, then strings is the
+	 * type's name alone. */
 	MEDIO_WIRE_START,
 	MEDIO_WIRE_STOP,
 	/* cookie: a number for the connection, never 0. fds: the connection. Also worker -> mediod. */
@@ -53,18 +60,24 @@ enum medio_wire_kind {
 	/* cookie: to find the answer by. strings: name. ATTR_STORE: data is the text. */
 	MEDIO_WIRE_ATTR_SHOW,
 	MEDIO_WIRE_ATTR_STORE,
+	/* value: how many virtual functions the instance is to have. cookie: to find the answer by. */
+	MEDIO_WIRE_SET_VFS,
 
 	/* value: MEDIO_WIRE_VERSION. flags: MEDIO_WIRE_*; fds: memory of the counters, if it had. */
 	MEDIO_WIRE_READY = 64,
-	/* ret: 0 or -errno. strings, on failure: words. flags: MEDIO_WIRE_RESTORED */
+	/* ret: 0 or -errno. strings, on failure: words. flags: MEDIO_WIRE_RESTORED. data: struct
+	 * medio_wire_sriov of one that can have virtual functions */
 	MEDIO_WIRE_STARTED,
 	MEDIO_WIRE_STOPPED,
 	MEDIO_WIRE_CLIENT_GONE, /* cookie */
 	MEDIO_WIRE_ATTR,	/* cookie, ret: length or -errno; data: the text */
 	MEDIO_WIRE_LOG,		/* value: enum medio_log_level. strings: line. uuid may be zeros */
-	/* strings: type. value: its slot among the counters. fds: listener [, checkpoint]. */
+	/* strings: type. value: its slot among the counters. fds: listener [, checkpoint]. data: as of
+	 * STARTED. */
 	MEDIO_WIRE_INSTANCE,
 	MEDIO_WIRE_DONE,
+	MEDIO_WIRE_VFS,	    /* value: how many virtual functions the instance has now */
+	MEDIO_WIRE_VFS_SET, /* cookie, ret: 0 or -errno. strings, on failure: words */
 };
 
 /* Flags of READY: what the worker's sandbox will be made of here; of STARTED: RESTORED. */
@@ -72,6 +85,7 @@ enum {
 	MEDIO_WIRE_SECCOMP = 1,
 	MEDIO_WIRE_LANDLOCK = 2,
 	MEDIO_WIRE_RESTORED = 4, /* the state is the checkpoint's */
+	MEDIO_WIRE_VF = 8,	 /* of START: it is there already, a virtual function */
 };
 
 /* data of START, native byte order: both ends are one machine. */
@@ -83,6 +97,13 @@ struct medio_wire_start {
 	uint64_t checkpoint_ns; /* how often to save the state when something happened; 0: never */
 	uint32_t restore;	/* 1: begin with the checkpoint's state if there is one */
 	uint32_t files;		/* limit of open files; 0: as it is */
+};
+
+/* data of STARTED and INSTANCE. */
+struct medio_wire_sriov {
+	uint32_t total, num; /* VFs there can be, and are */
+	uint32_t offset, stride, vf_device;
+	uint32_t zero;
 };
 
 struct medio_wire_msg {

@@ -104,16 +104,31 @@ static int on_start(struct medio_worker *w, struct medio_wire_msg *msg)
 	} else if (restored) {
 		answer.flags = MEDIO_WIRE_RESTORED;
 	}
+	struct medio_hosted *host = answer.ret ? NULL : medio_hosts_find(w, msg->uuid);
+	struct medio_wire_sriov sriov;
+	if (host && medio_hosted_vfs_describe(host, &sriov)) {
+		answer.data = &sriov;
+		answer.size = sizeof(sriov);
+	}
 	medio_link_send(w->link, &answer);
 	medio_error_free(err);
+	if (host) {
+		host->started = true;
+		if (host->num_vfs)
+			medio_hosted_vfs_tell(host);
+	}
 	return 0;
 }
 
 static int on_stop(struct medio_worker *w, struct medio_wire_msg *msg)
 {
 	struct medio_wire_msg answer = { .kind = MEDIO_WIRE_STOPPED };
+	struct medio_hosted *host = medio_hosts_find(w, msg->uuid);
 	memcpy(answer.uuid, msg->uuid, sizeof(answer.uuid));
-	medio_hosted_free(medio_hosts_find(w, msg->uuid));
+	if (host && host->pf)
+		medio_hosted_unserve(host);
+	else
+		medio_hosted_free(host);
 	medio_link_send(w->link, &answer);
 	/* Thousands may have gone: their memory goes too. */
 	if (w->mode == MEDIO_WORKER_SHARED && !w->num_hosted)
@@ -130,7 +145,7 @@ static int on_client(struct medio_worker *w, struct medio_wire_msg *msg)
 {
 	struct medio_hosted *host = medio_hosts_find(w, msg->uuid);
 	struct medio_wire_msg answer = { .kind = MEDIO_WIRE_CLIENT_GONE, .cookie = msg->cookie };
-	if (host && msg->nfds) {
+	if (host && host->server && msg->nfds) {
 		medio_hosted_take(host, medio_steal_fd(msg->fds[0]), msg->cookie);
 		return 0;
 	}
@@ -184,8 +199,11 @@ static int on_received(void *opaque, struct medio_wire_msg *msg)
 			medio_instance_request(host->inst);
 		return 0;
 	case MEDIO_WIRE_DISCONNECT:
-		if (host)
+		if (host && host->server)
 			medio_server_disconnect(host->server);
+		return 0;
+	case MEDIO_WIRE_SET_VFS:
+		medio_hosted_vfs_set(w, msg);
 		return 0;
 	case MEDIO_WIRE_ATTR_SHOW:
 	case MEDIO_WIRE_ATTR_STORE:
@@ -355,11 +373,17 @@ static int begin(struct medio_worker *w)
 static void end_instances(struct medio_worker *w)
 {
 	uint64_t limit = medio_now_ns() + LINGER_NS;
-	medio_list_for_each (item, &w->all)
-		medio_server_disconnect(
-			medio_container_of(item, struct medio_hosted, item)->server);
 	medio_list_for_each (item, &w->all) {
 		struct medio_hosted *host = medio_container_of(item, struct medio_hosted, item);
+		if (host->server)
+			medio_server_disconnect(host->server);
+	}
+	/* Virtual functions go with their card, which takes them off the list. */
+	while (!medio_list_empty(&w->all)) {
+		struct medio_hosted *host = medio_container_of(
+			w->all.next, struct medio_hosted, item);
+		if (host->pf)
+			host = host->pf;
 		if (medio_now_ns() > limit)
 			medio_hosted_cut(host);
 		medio_hosted_free(host);

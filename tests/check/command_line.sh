@@ -53,7 +53,7 @@ expect 2 'say --yes-overwrite' io /nowhere --copy-from /dev/null
 expect 2 'say --yes-overwrite' io /nowhere --bench randwrite
 expect 2 "'read' must be a size" io /nowhere --read 1x
 expect 2 "'time' must be a time" io /nowhere --bench read --time 5x
-expect 2 'allowed are 1 to 64' io /nowhere --bench read --qd 65
+expect 2 'allowed are 1 to 256' io /nowhere --bench read --qd 257
 expect 2 'there are randread' io /nowhere --bench copy
 expect 2 'there are msix' io /nowhere --irq vector
 expect 2 '--count goes with' io /nowhere --count 1K

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
-# examples.sh MEDIO COUNTER.SO COUNT COUNTER-SERVER: the examples do what they say, and what cannot be a
+# examples.sh MEDIO COUNTER.SO COUNT COUNTER-SERVER DICE.SO THROW: the examples do what they say, and what cannot be a
 # plug-in is refused in words.
 set -u
-medio=$1 counter=$2 count=$3 server=$4
+medio=$1 counter=$2 count=$3 server=$4 dice=$5 throw=$6
 failed=0
 dir=$(mktemp -d)
 pid=
@@ -37,6 +37,24 @@ wait "$pid"
 same "status of counter-server after SIGTERM" 0 $?
 pid=
 [ ! -e "$dir/counter.sock" ] || same "socket" "removed" "left behind"
+
+# thrown PARAM…: with these parameters the dice give sixteen numbers from 1 to 6.
+thrown() {
+	# shellcheck disable=SC2016
+	said=$("$medio" serve "$dice" "$@" --run "$throw "'$uri' 2>&1)
+	case " $said " in
+	*[!1-6\ ]*) same "dice $*" "numbers from 1 to 6" "$said" ;;
+	esac
+	# shellcheck disable=SC2086 # words are what is counted
+	set -- $said
+	same "how many numbers" 16 $#
+}
+thrown
+thrown sides=6 poll=on
+thrown poll=adaptive packed=off
+# shellcheck disable=SC2016
+same "no dice" "virtio_throw: this card is 0c011234, no dice" \
+	"$("$medio" serve "$counter" --run "$throw "'$uri' 2>&1)"
 
 # refused FILE WORD: as a plug-in FILE is refused with a message that has WORD.
 refused() {

@@ -5,7 +5,7 @@
 # The table stands between two lines `<!-- layers -->`. Its first column names folders (under lib/, or at
 # the top), its second what they may include beside their own files and system headers: folders of lib/,
 # and public headers as <medio/NAME.h> or <medio/*>. Folders of lib/ and tools/ may always include public
-# headers. Every folder of lib/ must have a row.
+# headers, folders of devices/ their own files. Every folder of lib/ must have a row.
 #
 #     <!-- layers -->
 #     | layer | may include |
@@ -111,7 +111,7 @@ judge='
 			next
 		}
 		layer = substr(name, 1, slash - 1)
-		if (layer == mine && dir[1] == "lib")
+		if (layer == mine && dir[1] == "lib" || layer == dir[2] && dir[1] == "devices")
 			next
 		if (!(mine in known))
 			print where ": " mine " has no row in the table"
@@ -143,7 +143,7 @@ self_test() {
 | `util` | |
 | `pci` | `util` |
 | `serve`, `drive` | util, pci |
-| devices | `<medio/*>` |
+| devices | shared, `<medio/*>` |
 | drivers | `<medio/driver.h>` |
 <!-- layers -->
 TABLE
@@ -159,7 +159,11 @@ TABLE
 	expect devices/a '#include "a.h"' 0
 	expect devices/a '#include <medio/device.h>' 0
 	expect devices/a '#include "util/list.h"' 1
+	expect drivers '#include "shared/x.h"' 1
 	expect devices/a '#include "../b/b.h"' 1
+	expect devices/a '#include "a/a.h"' 0
+	expect devices/a '#include "shared/x.h"' 0
+	expect devices/a '#include "b/b.h"' 1
 	expect drivers '#include <medio/driver.h>' 0
 	expect drivers '#include <medio/device.h>' 1
 }

@@ -52,7 +52,9 @@ made() {
 	for file in "$name.c" "test_$name.c" meson.build README.md; do
 		[ -s "$folder/$file" ] || wrong "medio new $name: no $folder/$file"
 	done
-	[ "$name" = blinker ] || ! grep -rn blinker "$folder" || wrong "medio new $name: another's name is left"
+	for file in blinker shouter; do
+		[ "$name" = "$file" ] || ! grep -rn "$file" "$folder" || wrong "medio new $name: $file is left"
+	done
 	if ! meson setup "$folder/build" "$folder" -Dwerror=true >"$dir/log" 2>&1 ||
 		! meson test -C "$folder/build" >>"$dir/log" 2>&1; then
 		cat "$dir/log" "$folder"/build/meson-logs/testlog.txt
@@ -72,6 +74,15 @@ if ! bash -eu next >"$dir/log" 2>&1 || ! grep -q '1234:b11c\|b11c' "$dir/log"; t
 fi
 medio new blinker --dir elsewhere >/dev/null || wrong "medio new blinker --dir elsewhere failed"
 made blinker elsewhere
+medio new --virtio my-virtio >/dev/null || wrong "medio new --virtio my-virtio failed"
+made my-virtio my-virtio
+medio new -V shouter --dir loud >/dev/null || wrong "medio new -V shouter --dir loud failed"
+made shouter loud
+# shellcheck disable=SC2016 # $uri is medio's
+medio serve my-virtio/build/my-virtio.so --run 'medio virtio $uri' >"$dir/log" 2>&1 || {
+	cat "$dir/log"
+	wrong "medio virtio does not show what medio new --virtio wrote"
+}
 
 # ---- What is refused ---------------------------------------------------------------------------------
 

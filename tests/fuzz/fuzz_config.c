@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A configuration file: what is wrong is told with words, what is right gives specs that are right. */
 #include "manage/config.h"
+#include "manage/functions.h"
 #include "manage/parents.h"
 #include "util/error.h"
 
@@ -19,6 +20,18 @@ void medio_manager_log(struct medio_manager *m, enum medio_log_level level, cons
 	(void)m;
 	(void)level;
 	(void)fmt;
+}
+
+void medio_manager_create(struct medio_manager *m, struct medio_parent *parent,
+	const struct medio_type *type, const char *uuid, size_t len,
+	const struct medio_creation *how, medio_manager_created *created, void *opaque)
+{
+	abort(); /* nothing is made here */
+}
+
+void medio_functions_card_uuid(const char *parent, unsigned number, char uuid[37])
+{
+	abort();
 }
 
 static const struct medio_type type = { .name = "mtty-1" };

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "manage/control.h"
+#include "manage/functions.h"
 #include "manage/lines.h"
 #include "manage/managed.h"
 
@@ -166,6 +167,34 @@ int medio_managed_set_mode(struct medio_managed *inst, mode_t mode)
 int medio_managed_set_restart(struct medio_managed *inst, enum medio_restart restart)
 {
 	inst->restart = restart;
+	return 0;
+}
+
+int medio_managed_ask_attr(struct medio_managed *inst, const char *name, const char *text,
+	size_t size, medio_mdev_attr_done *done, void *opaque)
+{
+	(void)inst;
+	(void)name;
+	if (text)
+		done(opaque, (ssize_t)size, NULL);
+	else
+		done(opaque, 2, "1\n");
+	return 0;
+}
+
+void medio_functions_set(
+	struct medio_managed *inst, unsigned num, medio_mdev_done *done, void *opaque)
+{
+	(void)inst;
+	(void)num;
+	if (done)
+		end_later(done, opaque);
+}
+
+int medio_functions_set_autoprobe(struct medio_managed *inst, bool autoprobe)
+{
+	(void)inst;
+	(void)autoprobe;
 	return 0;
 }
 

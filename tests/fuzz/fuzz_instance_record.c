@@ -24,7 +24,9 @@ static char *parse_and_print(const char *text, size_t size)
 	/* What the rest of mediod relies on. */
 	if (strlen(record.uuid) != 36 || strchr(record.parent, '/') || strchr(record.type, '/') ||
 		(record.worker && (strchr(record.worker, '/') || record.worker[0] == '.')) ||
-		record.group < 0 || record.mode > 0777 || record.restart > MEDIO_RESTART_RESTORE)
+		record.group < 0 || record.card < -1 || record.numvfs > 256 || record.vf > 255 ||
+		(*record.pf && strlen(record.pf) != 36) || record.mode > 0777 ||
+		record.restart > MEDIO_RESTART_RESTORE)
 		abort();
 	char *printed = medio_record_print(&record);
 	medio_record_free(&record);

@@ -2,7 +2,7 @@
 /*
  * The card mtty under any guest, any line and any migration stream. An input is a list of steps: an
  * operation byte and its arguments. First byte even: a dual port card on the stand-in host, echo and
- * null. Odd: one port, with a backend that takes and gives as the input says.
+ * null. Odd: one port, with a stream that takes and gives as the input says.
  */
 #include <assert.h>
 #include <stdint.h>
@@ -109,7 +109,7 @@ static void card_run(struct input *in)
 
 static struct input *line;
 
-static size_t line_send(struct medio_mtty_port *port, const uint8_t *buf, size_t len)
+static size_t line_send(struct medio_stream *stream, const uint8_t *buf, size_t len)
 {
 	size_t taken = next(line) % (MEDIO_MTTY_FIFO_SIZE + 1);
 
@@ -117,7 +117,7 @@ static size_t line_send(struct medio_mtty_port *port, const uint8_t *buf, size_t
 	return taken < len ? taken : len;
 }
 
-static const struct medio_mtty_backend line_backend = {
+static const struct medio_stream_kind line_kind = {
 	.name = "line",
 	.usage = "line",
 	.send = line_send,
@@ -137,11 +137,11 @@ static void port_check(const struct medio_mtty_port *port)
 	assert(!u->thre_pending || !u->tx.count);
 	assert(!u->timeout || u->rx.count);
 	assert(!(u->ier & 0xf0) && !(u->mcr & 0xe0) && !(u->deltas & 0xf0));
-	assert(port->rx.count <= MEDIO_MTTY_WIRE_SIZE && port->rx.head < MEDIO_MTTY_WIRE_SIZE);
-	assert(port->break_at >= -1 && port->break_at <= (int)port->rx.count);
+	assert(port->stream.rx.count <= MEDIO_WIRE_SIZE && port->stream.rx.head < MEDIO_WIRE_SIZE);
+	assert(port->break_at >= -1 && port->break_at <= (int)port->stream.rx.count);
 	assert(port->irq == medio_mtty_uart_irq(u));
 	/* Nothing waits that could go on: no byte is forgotten. */
-	assert(medio_mtty_uart_looped(u) || !port->rx.count || !medio_mtty_uart_rx_room(u));
+	assert(medio_mtty_uart_looped(u) || !port->stream.rx.count || !medio_mtty_uart_rx_room(u));
 	assert(!port->timeout_armed == !medio_mtty_uart_timeout_ns(u));
 }
 
@@ -157,7 +157,7 @@ static void port_run(struct input *in)
 		abort();
 	if (medio_mtty_port_open(port, &dev, 0, "null", nothing) != 0)
 		abort();
-	port->backend = &line_backend;
+	port->stream.kind = &line_kind;
 	while (in->size) {
 		uint8_t op = next(in), bytes[256];
 		unsigned reg = op >> 4 & 7;
@@ -173,13 +173,13 @@ static void port_run(struct input *in)
 			break;
 		case 4:
 			memset(bytes, op, sizeof(bytes));
-			medio_mtty_wire_put(&port->rx, bytes, next(in));
+			medio_wire_put(&port->stream.rx, bytes, next(in));
 			if (op & 0x80)
-				port->break_at = (int)port->rx.count;
+				port->break_at = (int)port->stream.rx.count;
 			medio_mtty_port_kick(port);
 			break;
 		case 5:
-			medio_mtty_port_lines(port, next(in));
+			medio_stream_set_peer(&port->stream, next(in) & 1);
 			break;
 		case 6:
 			host_next_timer(&dev);

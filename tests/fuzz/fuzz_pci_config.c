@@ -12,6 +12,7 @@
 #include "pci/config.h"
 #include "pci/decode.h"
 #include "pci/msix.h"
+#include "pci/sriov.h"
 #include "../unit/test_pci_types.h"
 
 #define check(x) \
@@ -57,6 +58,9 @@ static void check_invariants(const struct medio_pci_config *config)
 	unsigned power = medio_pci_config_power_state(config);
 	check(power == 0 || power == 3);
 	check(medio_pci_config_msi_nvec(config) <= 8);
+	unsigned vfs = medio_pci_sriov_num(config);
+	check(!medio_pci_sriov_enabled(config) || (vfs && vfs <= layout->total_vfs));
+	check(!medio_pci_sriov_memory(config) || medio_pci_sriov_enabled(config));
 	for (unsigned n = 0; n < MEDIO_NUM_BARS; n++)
 		if (layout->bars[n].size)
 			check(!(medio_pci_config_bar_address(config, n) &
@@ -81,8 +85,13 @@ static void run(struct medio_pci_config *config, struct medio_pci_msix *msix, co
 			break;
 		case 1:
 		case 2: {
+			bool was = medio_pci_sriov_enabled(config);
+			unsigned num = medio_pci_sriov_num(config);
 			int events = medio_pci_config_write(config, offset, data, given);
+			bool is = medio_pci_sriov_enabled(config);
 			check((events < 0) == (offset + given > 4096));
+			check(was == is || events & MEDIO_PCI_VFS);
+			check(!is || medio_pci_sriov_num(config) == num);
 			if (events >= 0 && events & (MEDIO_PCI_FLR | MEDIO_PCI_POWER_UP))
 				medio_pci_config_reset(config);
 			data += given;
@@ -116,19 +125,13 @@ static void run(struct medio_pci_config *config, struct medio_pci_msix *msix, co
 	}
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void on_card(
+	struct medio_pci_layout *layout, const uint8_t *data, size_t size, FILE *nowhere)
 {
-	static struct medio_pci_layout *layout;
-	static FILE *nowhere;
 	struct medio_pci_config config;
 	struct medio_pci_msix msix;
 	uint8_t bytes[4096];
 
-	if (!layout) {
-		check(medio_pci_layout_new(&rich_type, &layout, NULL) == 0);
-		nowhere = fopen("/dev/null", "w");
-		check(nowhere);
-	}
 	check(medio_pci_config_init(&config, layout) == 0);
 	check(medio_pci_msix_init(&msix, rich_type.irqs.msix.vectors) == 0);
 	run(&config, &msix, data, size);
@@ -136,6 +139,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	decode(bytes, sizeof(bytes), nowhere);
 	medio_pci_msix_fini(&msix);
 	medio_pci_config_fini(&config);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static struct medio_pci_layout *layouts[3];
+	static FILE *nowhere;
+	if (!nowhere) {
+		check(medio_pci_layout_new(&rich_type, &layouts[0], NULL) == 0);
+		check(medio_pci_layout_new(&pf_type, &layouts[1], NULL) == 0);
+		check(medio_pci_layout_new_vf(&pf_vf_type, &layouts[2], NULL) == 0);
+		nowhere = fopen("/dev/null", "w");
+		check(nowhere);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		on_card(layouts[i], data, size, nowhere);
 
 	/* The input itself, exactly sized so that a sanitizer sees each read behind its end. */
 	decode(data, size < 4096 ? size : 4096, nowhere);

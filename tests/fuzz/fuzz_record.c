@@ -16,7 +16,7 @@ static void check(const uint8_t *event, const struct medio_record *r)
 	uint8_t head[MEDIO_RECORD_HEAD_SIZE];
 	char line[MEDIO_LINE_MAX];
 
-	size_t len = medio_line_print(r, MEDIO_LINE_DATA_MAX, line, sizeof(line));
+	size_t len = medio_line_print(r, NULL, MEDIO_LINE_DATA_MAX, line, sizeof(line));
 	if (len != strlen(line) || len >= sizeof(line) - 1)
 		abort();
 	medio_record_put(r, head);

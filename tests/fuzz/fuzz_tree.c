@@ -83,7 +83,10 @@ static const struct medio_attr attrs[] = { { "v/a", dev_show, dev_store },
 	{ "v/b/c", dev_show, NULL }, { "w", NULL, dev_store }, { NULL } };
 static const struct medio_type one = { .name = "one", .attrs = attrs };
 static const struct medio_type two = { .name = "two", .description = "d", .units = 2 };
-static const struct medio_type *const types[] = { &one, &two, NULL };
+static const struct medio_type vf = { .name = "vf", .attrs = attrs };
+static const struct medio_sriov sriov = { .vf = &vf, .total_vfs = 8 };
+static const struct medio_type card = { .name = "card", .sriov = &sriov };
+static const struct medio_type *const types[] = { &one, &two, &card, &vf, NULL };
 static const struct medio_parent_desc parents[] = {
 	{ .name = "p", .types = types, .capacity = 6 },
 	{ .name = "q", .types = types, .path = "/devices/pci0/q" },
@@ -228,12 +231,25 @@ static void jump(uint64_t *at, struct input *in)
 	*at = id;
 }
 
+/* A virtual function of the first instance or of where we are. */
+static void make_vf(struct medio_nodes *nodes, struct medio_bus *bus, uint64_t at, unsigned n)
+{
+	struct medio_mdev_options opts = { .vf = n & 15, .unbound = n & 16 };
+	struct medio_node node;
+
+	opts.pf = medio_bus_next_mdev(bus, NULL);
+	if (medio_node_get(nodes, at, &node) == 0 && node.subject->sort == MEDIO_OF_MDEV)
+		opts.pf = node.subject->mdev;
+	if (opts.pf)
+		medio_mdev_create(medio_mdev_parent(opts.pf), &vf, NULL, 0, &opts, NULL, NULL);
+}
+
 static void step(struct medio_nodes *nodes, struct medio_bus *bus, uint64_t *at, struct input *in)
 {
 	struct medio_node node;
 	struct medio_mdev *mdev;
 
-	switch (byte(in) % 11) {
+	switch (byte(in) % 13) {
 	case 0:
 		*at = MEDIO_NODE_ROOT;
 		break;
@@ -272,6 +288,14 @@ static void step(struct medio_nodes *nodes, struct medio_bus *bus, uint64_t *at,
 		probing = NULL;
 		if (mdev)
 			medio_mdev_probe_done(mdev, probe_ret == MEDIO_DEFERRED ? 0 : probe_ret);
+		break;
+	case 11: /* a card has one more, or loses those from a number on */
+		make_vf(nodes, bus, *at, byte(in));
+		break;
+	case 12:
+		mdev = medio_bus_next_mdev(bus, NULL);
+		if (mdev)
+			medio_mdev_remove_vfs(mdev, byte(in) & 15, NULL, NULL);
 		break;
 	case 10:
 		if (medio_bus_next_parent(bus, NULL))

@@ -24,6 +24,9 @@ fill() {
 
 needs_iommufd "$bed"
 guest_prepare "$bed" fill
+# What is written comes from its memory, of which files get half.
+guest_args=("${guest_args[@]/#256M/512M}")
+guest_ram=("${guest_ram[@]/256M/512M}")
 guest_args[-1]+=" intel_iommu=on"
 truncate -s "${size}M" "$work/disk"
 

@@ -24,7 +24,7 @@ serve() {
 	medio_pid=$!
 	until [ -S "$socket" ]; do
 		tries=$((tries + 1))
-		if [ "$tries" -gt 100 ] || ! kill -0 "$medio_pid" 2>/dev/null; then
+		if [ "$tries" -gt 2400 ] || ! kill -0 "$medio_pid" 2>/dev/null; then
 			sed 's/^/# /' "$work/medio.out" "$work/medio.err"
 			return 1
 		fi
@@ -118,7 +118,7 @@ second_boot() {
 	print_answer
 	check "lspci shows MSI enabled" guest 'lspci -vv -s $slot 2>/dev/null | grep "MSI: Enable+"'
 	check "the interrupt is MSI" guest 'grep -w "$irq:" /proc/interrupts; grep -w "$irq:" /proc/interrupts | grep -q PCI-MSI'
-	check "256 KiB echo through it, by MSI" irqs_rise 'ttyecho 262144 $ttys'
+	check "$((echo_bytes / 4)) bytes echo through it, by MSI" irqs_rise "ttyecho $((echo_bytes / 4)) \$ttys"
 	print_answer
 	guest_off
 	check "medio's exit status is the command's" test "$guest_status" -eq 40

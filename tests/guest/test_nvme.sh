@@ -21,9 +21,11 @@ fill() {
 }
 
 guest_prepare "$bed" fill
-# DMA over UIO takes huge pages: half of that guest's memory.
-plain_args=("${guest_args[@]/#256M/512M}")
-plain_ram=("${guest_ram[@]/256M/512M}")
+# What it writes is in memory first, of which half can be files; and DMA over UIO takes huge pages.
+guest_args=("${guest_args[@]/#256M/512M}")
+guest_ram=("${guest_ram[@]/256M/512M}")
+plain_args=("${guest_args[@]}")
+plain_ram=("${guest_ram[@]}")
 plain_args[-1]+=" hugepages=64"
 guest_args[-1]+=" intel_iommu=on"
 truncate -s 128M "$work/disk"
@@ -45,7 +47,7 @@ loads() {
 # The guest's shell learns which disk of the kernel's is at a slot: disk_of SLOT.
 teach() {
 	guest 'disk_of() { for d in /sys/block/nvme*n1; do case $(readlink -f $d) in */$1/*) echo /dev/${d##*/}; return 0;; esac; done; return 1; };' \
-		'kernel_disk() { n=0; until disk=$(disk_of $1) && [ -b $disk ]; do sleep 0.1; n=$((n + 1)); [ $n -lt 100 ] || return 1; done; echo $disk; };' \
+		'kernel_disk() { n=0; until disk=$(disk_of $1) && [ -b $disk ]; do sleep 0.1; n=$((n + 1)); [ $n -lt 600 ] || return 1; done; echo $disk; };' \
 		'sum() { md5sum | cut -d" " -f1; }; forget() { sync; echo 3 >/proc/sys/vm/drop_caches; }; mkdir -p /mnt'
 }
 

@@ -56,7 +56,7 @@ teach() {
 	guest 'driver_of() { l=$(readlink /sys/bus/pci/devices/$1/driver) && basename $l; };' \
 		'group_of() { basename $(readlink /sys/bus/pci/devices/$1/iommu_group); };' \
 		'machine() { for d in /sys/bus/pci/devices/*; do d=${d##*/}; echo $d $(driver_of $d) $(cat /sys/bus/pci/devices/$d/driver_override) $(group_of $d); done; };' \
-		'eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 100 ] || return 1; sleep 0.2; done; };' \
+		'eventually() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 600 ] || return 1; sleep 0.2; done; };' \
 		"block() { c=\$(ls /sys/bus/pci/devices/$disk/nvme) && for s in /sys/class/nvme-subsystem/*; do [ ! -e \$s/\$c ] || b=/dev/\$(ls \$s | grep '^nvme.*n1\$'); done; [ -b \"\$b\" ] && echo \$b; };" \
 		'sum() { md5sum | cut -d" " -f1; }'
 }

@@ -54,6 +54,11 @@ drives() {
 	check "and that one arrives" guest 'medio irq vfio:0000:00:04.0 --index msi --watch --trigger msi:0 --count 1 --time 30s' &&
 		holds 'msi 0  1 event'
 	check "DMA both ways, checksums equal" tells 'checksum ([0-9a-f]*) \1, 4 interrupts' vfio:0000:00:04.0 dma
+	check "medio run --kernel-vfio watches a driver" guest 'medio run --kernel-vfio -- edu_try vfio:0000:00:04.0 dma 2>&1'
+	check "from the group" holds 'the group joins a container$'
+	check "to the memory" holds ' mapped at iova 0x[0-9a-f]+, the device may read and write$'
+	check "and the interrupt" holds 'MSI vector 0 wired to an eventfd$'
+	check "and is not in its way" holds 'checksum ([0-9a-f]*) \1, 4 interrupts'
 	check "limits of the IOMMU are told" tells '^4 MiB at 0x' vfio:0000:00:04.0 limits
 	check "where interrupts go nothing is mapped" holds "window: Invalid argument .*0xfee00000 to 0xfeefffff"
 	check "nor beyond the aperture" holds "beyond: Invalid argument .*reach"

@@ -4,6 +4,7 @@
 # test_virtio_blk.sh MEDIO BED [PART…]: virtio disks go from the kernel's driver to medio's and back, in a guest: over VFIO with
 # an IOMMU, over iommufd where the bed has it, over UIO without an IOMMU. What one has written the other reads.
 # MEDIO is the program; BED is what script/guest-bed printed; a PART is vfio, iommufd or uio, all if none is said.
+# MEDIO_TEST_FULL=1 does four times as much.
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/guest.sh"
 . "$here/host_program.sh"
@@ -13,7 +14,8 @@ files=(crc32c_generic crc16 mbcache jbd2 ext4)
 stock=(virtio_blk "${files[@]}" irqbypass vfio vfio_iommu_type1 vfio-pci-core vfio-pci uio uio_pci_generic)
 newer=(irqbypass iommufd vfio vfio_iommu_type1 vfio-pci-core vfio-pci)
 split=0000:00:04.0 packed=0000:00:05.0 direct=0000:00:06.0 legacy=0000:00:07.0 card=0000:01:00.0
-half=64 # MiB, of the 128 that a disk has
+half=${MEDIO_TEST_FULL:+64}
+half=${half:-16} # MiB, of the 128 that a disk has
 
 has_iommufd() {
 	[ -e "$bed/modules-iommufd/iommufd.ko" ]
@@ -25,6 +27,9 @@ fill() {
 }
 
 guest_prepare "$bed" fill
+# What is written comes from its memory, of which files get half.
+guest_args=("${guest_args[@]/#256M/512M}")
+guest_ram=("${guest_ram[@]/256M/512M}")
 append=${guest_args[-1]}
 for disk in split packed direct; do
 	truncate -s 128M "$work/$disk"
@@ -63,7 +68,7 @@ loads() {
 # The guest's shell learns which disk of the kernel's is at a slot, and what to do with it.
 teach() {
 	guest 'disk_of() { for d in /sys/block/vd*; do case $(readlink -f $d) in */$1/*) echo /dev/${d##*/}; return 0;; esac; done; return 1; };' \
-		'kernel_disk() { n=0; until disk=$(disk_of $1) && [ -b $disk ]; do sleep 0.1; n=$((n + 1)); [ $n -lt 100 ] || return 1; done; echo $disk; };' \
+		'kernel_disk() { n=0; until disk=$(disk_of $1) && [ -b $disk ]; do sleep 0.1; n=$((n + 1)); [ $n -lt 600 ] || return 1; done; echo $disk; };' \
 		'sum() { md5sum | cut -d" " -f1; }; forget() { sync; echo 3 >/proc/sys/vm/drop_caches; }; mkdir -p /mnt'
 }
 
@@ -82,6 +87,12 @@ refuses_kernel() {
 binds() {
 	guest "medio bind $slot --driver $driver" &&
 		guest '[ "$(basename $(readlink /sys/bus/pci/devices/'"$slot"'/driver))" = '"$driver"' ]'
+}
+
+# decodes RING: QEMU's device, by its registers.
+decodes() {
+	guest "medio virtio $uri" && holds 'virtio block device' && holds 'INDIRECT_DESC EVENT_IDX .*VERSION_1' &&
+		holds '^common +0x[0-9a-f]+ +[0-9] ' && { [ "$1" != packed ] || holds RING_PACKED; }
 }
 
 # shows SERIAL RING IRQ
@@ -140,6 +151,7 @@ drives() {
 	check "$name: while it has the disk, medio io has not" refuses_kernel
 	check "$name: medio bind gives it to $driver" binds || return
 	check "$name: medio io shows the disk" shows "$serial" "$ring" "${kinds[0]}"
+	check "$name: medio virtio decodes it" decodes "$ring"
 	check "$name: and reads what the kernel wrote" reads_same
 	check "$name: it writes $size MiB" writes
 	for kind in "${kinds[@]}"; do

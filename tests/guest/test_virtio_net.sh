@@ -51,7 +51,7 @@ loads() {
 
 # The guest's shell learns: interface SLOT, the kernel's name of a card; wait_for COMMAND...
 teach() {
-	guest 'wait_for() { n=0; until "$@"; do sleep 0.1; n=$((n + 1)); [ $n -lt 200 ] || return 1; done; };' \
+	guest 'wait_for() { n=0; until "$@"; do sleep 0.1; n=$((n + 1)); [ $n -lt 600 ] || return 1; done; };' \
 		'there() { [ -e /sys/bus/pci/devices/$1/virtio*/net ]; };' \
 		'interface() { wait_for there $1 && ls /sys/bus/pci/devices/$1/virtio*/net; };' \
 		'up() { ip link set $1 up; };' \
@@ -134,7 +134,7 @@ hears_kernel() {
 	check "the kernel's interface is up" guest 'ip addr add 10.0.0.2/24 dev $name; up $name; ping -c 3 -w 3 10.0.0.1; :'
 	check "medio net hears it" guest 'wait $pid; status=$?; cat /tmp/heard; [ $status = 0 ]' && holds '^3 frames'
 	check "by its address" holds "$mac_two > "
-	check "the record is pcap" guest 'od -A n -t x4 -N 8 /tmp/heard.pcap | tee /tmp/magic; grep "a1b2c3d4 00040002" /tmp/magic'
+	check "the record is pcap" guest 'od -A n -t x4 -N 8 /tmp/heard.pcap | tee /tmp/magic; grep "a1b23c4d 00040002" /tmp/magic'
 	check "in words" guest 'cat /tmp/heard; grep -E "(ARP|IPv[46]), length [0-9]+: " /tmp/heard'
 	check "medio's frames reach the kernel" guest 'was=$(cat /sys/class/net/$name/statistics/rx_packets);' \
 		"medio net vfio:$one --generate 100 --count 50 &&" \

@@ -15,7 +15,7 @@
 #include "worker/wire.h"
 
 #define BOSS_SLOTS   256
-#define BOSS_WAIT_MS 10000
+#define BOSS_WAIT_MS 60000
 
 extern const char *boss_program; /* medio-worker */
 

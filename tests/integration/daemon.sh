@@ -11,7 +11,8 @@
 #   workers                  the pids of all worker processes
 #   partner COMMAND...       runs it in the background and talks with it by lines: $partner_pid, $partner_in and
 #                            $partner_out are to be kept; its first line is $answer
-#   settles COMMAND...       succeeds when COMMAND does, within 10 s
+#   settles COMMAND...       succeeds when COMMAND does, within 120 s
+#   counts_memory            whether this mediod's memory tells anything: a sanitizer keeps what was freed
 #   said, refused            what a command says; and check, holds, lacks, check_finish of tap.sh
 #
 # mediod's words are in $work/mediod.err, what a command answered is expected in $answer.
@@ -80,8 +81,13 @@ workers() {
 	done
 }
 
+# Sanitizers keep what was freed.
+counts_memory() {
+	! grep -q 'lib[atl]*san\|__asan' "/proc/$mediod_pid/maps" && ! grep -qa __asan_init "$mediod"
+}
+
 settles() {
-	local end=$((SECONDS + 10))
+	local end=$((SECONDS + 120))
 
 	until "$@"; do
 		[ "$SECONDS" -lt "$end" ] || return 1
@@ -95,7 +101,7 @@ partner() {
 	partner_pid=$!
 	exec {partner_in}>"$work/partner.in" {partner_out}<"$work/partner.out"
 	rm "$work/partner.in" "$work/partner.out"
-	IFS= read -r -t 30 answer <&"$partner_out"
+	IFS= read -r -t 120 answer <&"$partner_out"
 }
 
 # The number in field FIELD of /proc/PID/status, in KiB.

@@ -15,8 +15,9 @@
 #include <unistd.h>
 
 #include "tools/catalog.h"
+#include "tools/plugin.h"
 
-#define LIMIT_NS 20000000000u
+#define LIMIT_NS 120000000000u
 #define SCRATCH	 7
 
 const char *manager_bed_worker;
@@ -74,16 +75,18 @@ void manager_bed_folder(struct manager_bed *bed)
 	assert_int_equal(chmod(bed->dir, 0755), 0);
 }
 
-static void must(int ret, struct medio_error *err)
+/* By its address: arguments are evaluated in any order. */
+static void must(int ret, struct medio_error *const *err)
 {
 	if (ret < 0)
-		fail_msg("%s", medio_error_text(err));
+		fail_msg("%s", medio_error_text(*err));
 }
 
 void manager_bed_start(struct manager_bed *bed, const char *spec)
 {
 	struct medio_mdev_subscriber *subscriber;
 	struct medio_error *err = NULL;
+	char name[64];
 
 	bed->m = (struct medio_manager){
 		.places = { strdup(bed->dir), strdup(bed->dir), strdup(manager_bed_worker) },
@@ -93,14 +96,15 @@ void manager_bed_start(struct manager_bed *bed, const char *spec)
 		.log = on_log,
 		.log_opaque = bed,
 	};
-	must(medio_manager_init(&bed->m, &err), err);
+	must(medio_manager_init(&bed->m, &err), &err);
 	assert_int_equal(medio_bus_subscribe(bed->m.bus, on_event, bed, &subscriber), 0);
-	must(medio_parents_set(
-		     &bed->m, medio_catalog_kinds, medio_catalog_num_kinds, NULL, &spec, 1, &err),
-		err);
-	bed->parent = medio_bus_find_parent(bed->m.bus, "mtty");
+	must(medio_parents_set(&bed->m, medio_catalog_kinds, medio_catalog_num_kinds,
+		     medio_tool_plugin_open, &spec, 1, &err),
+		&err);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(spec, ","), spec);
+	bed->parent = medio_bus_find_parent(bed->m.bus, name);
 	assert_non_null(bed->parent);
-	must(medio_managed_adopt(&bed->m, &err), err);
+	must(medio_managed_adopt(&bed->m, &err), &err);
 }
 
 void manager_bed_open(struct manager_bed *bed, const char *spec)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A manager with the parent mtty and real workers, in a folder of its own; its loop is stepped here. */
+/* A manager with one parent, mtty as a rule, and real workers, in a folder of its own; its loop is stepped here. */
 #ifndef TESTS_MANAGER_BED_H
 #define TESTS_MANAGER_BED_H
 

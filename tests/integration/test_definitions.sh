@@ -31,6 +31,7 @@ no_file() {
 	[ ! -e "$definitions/mtty/$1" ]
 }
 
+# A worker becomes its user before it serves, but not before it is there.
 runs_as() {
 	local pid
 
@@ -90,7 +91,7 @@ owners() {
 	check "- it stays his" file "$uuid" \
 		'{"mdev_type":"mtty-1","start":"auto","attrs":[{"medio/owner":"'"$uid:$gid"'"},{"params/port0":"pty"}]}'
 	check "he starts it" said as_user start "$uuid"
-	check "- and its worker is his" runs_as "$uuid" "$uid" "$gid"
+	check "- and its worker is his" settles runs_as "$uuid" "$uid" "$gid"
 	check "he stops it" said as_user stop "$uuid"
 	check "root defines" m define -u "$other" mtty-1 --auto
 	check "he cannot modify that" refused 'not yours' as_user modify "$other" --manual
@@ -103,9 +104,9 @@ by_itself() {
 	check "mediod ends" daemon_stop
 	check "mediod starts again" daemon_start --parent mtty --group "$group"
 	check "what is automatic is there" settles test -S "$run/$other/vfio-user.sock"
-	check "- as root" runs_as "$other" 0 0
+	check "- as root" settles runs_as "$other" 0 0
 	check "the user's too" settles test -S "$run/$uuid/vfio-user.sock"
-	check "- as him" runs_as "$uuid" "$uid" "$gid"
+	check "- as him" settles runs_as "$uuid" "$uid" "$gid"
 	check "he may connect" [ "$(stat -c %u "$run/$uuid/vfio-user.sock")" = "$uid" ]
 	check "he stops it" said as_user stop "$uuid"
 	answer=$(cat "$work/mediod.err")

@@ -197,7 +197,7 @@ static void test_the_device_goes_on_while_the_driver_waits(void **state)
 
 	assert_int_equal(medio_card_irq_open(bed->card, MEDIO_CARD_MSIX, 2), 0);
 	medio_timer_arm(timer, 2000000);
-	assert_int_equal(medio_card_irq_wait(bed->card, MEDIO_CARD_MSIX, 1, 5000, &events), 0);
+	assert_int_equal(medio_card_irq_wait(bed->card, MEDIO_CARD_MSIX, 1, 60000, &events), 0);
 	/* Also for a driver that only reads registers. */
 	medio_timer_arm(timer, 1000000);
 	do {
@@ -208,7 +208,7 @@ static void test_the_device_goes_on_while_the_driver_waits(void **state)
 	/* Or that polls what it is told to poll. */
 	medio_timer_arm(timer, 1000000);
 	struct pollfd p = { medio_card_fd(bed->card), POLLIN, 0 };
-	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(poll(&p, 1, 60000), 1);
 	assert_true(medio_card_process(bed->card) > 0);
 	assert_int_equal(medio_card_irq_wait(bed->card, MEDIO_CARD_MSIX, 1, 0, &events), 0);
 	medio_timer_free(timer);
@@ -253,6 +253,96 @@ static void test_dma_reaches_memory_of_the_card_and_of_the_driver(void **state)
 	assert_int_equal(medio_card_dma_map(bed->card, IOVA + 16384, 4096, RW, own), -EEXIST);
 }
 
+struct far_memory {
+	uint8_t bytes[8192];
+	int error; /* of the next call */
+	unsigned gone;
+};
+
+static int far_read(void *opaque, uint64_t offset, void *buf, size_t size)
+{
+	struct far_memory *far = opaque;
+
+	assert_true(offset + size <= sizeof(far->bytes));
+	memcpy(buf, far->bytes + offset, size);
+	return far->error;
+}
+
+static int far_write(void *opaque, uint64_t offset, const void *buf, size_t size)
+{
+	struct far_memory *far = opaque;
+
+	assert_true(offset + size <= sizeof(far->bytes));
+	memcpy(far->bytes + offset, buf, size);
+	return far->error;
+}
+
+static void far_unmapped(void *opaque)
+{
+	((struct far_memory *)opaque)->gone++;
+}
+
+static const struct medio_card_memory far_calls = { far_read, far_write, far_unmapped };
+
+static void test_memory_that_is_reached_by_calls(void **state)
+{
+	struct bed *bed = *state;
+	static struct far_memory far, second;
+	static _Alignas(4096) uint8_t own[4096];
+
+	bus_master(bed);
+	memset(far.bytes, 0x44, sizeof(far.bytes));
+	memset(own, 0x55, sizeof(own));
+	assert_int_equal(medio_card_dma_map_calls(bed->card, IOVA, 8192, RW, &far_calls, &far), 0);
+	assert_int_equal(medio_card_dma_map(bed->card, IOVA + 8192, 4096, RW, own), 0);
+	/* At once or later, alone and with a neighbour of another kind. */
+	dma(bed, IOVA, 8192, TOY_COPY_IN);
+	assert_int_equal(bed->toy->dma_ret, 0);
+	assert_int_equal(bed->toy->dma[8191], 0x44);
+	dma(bed, IOVA + 4096, 8192, TOY_ASYNC_IN);
+	assert_int_equal(bed->toy->dma_ret, 0);
+	assert_int_equal(bed->toy->dma[4095], 0x44);
+	assert_int_equal(bed->toy->dma[4096], 0x55);
+	memset(bed->toy->dma, 0x66, 8192);
+	dma(bed, IOVA + 4096, 8192, TOY_COPY_OUT);
+	assert_int_equal(bed->toy->dma_ret, 0);
+	assert_int_equal(far.bytes[4095], 0x44);
+	assert_int_equal(far.bytes[4096], 0x66);
+	assert_int_equal(own[4095], 0x66);
+
+	/* What the calls say the device is told; what is not mapped is not asked for. */
+	far.error = -EFAULT;
+	dma(bed, IOVA, 64, TOY_COPY_IN);
+	assert_int_equal(bed->toy->dma_ret, -EFAULT);
+	dma(bed, IOVA, 64, TOY_ASYNC_OUT);
+	assert_int_equal(bed->toy->dma_ret, -EFAULT);
+	far.error = 0;
+	dma(bed, IOVA + 4096, 12288, TOY_COPY_IN);
+	assert_int_equal(bed->toy->dma_ret, -EFAULT);
+	dma(bed, IOVA, 64, TOY_COPY_IN);
+	assert_int_equal(bed->toy->dma_ret, 0);
+
+	/* Only to be read; and the ends. */
+	assert_int_equal(medio_card_dma_map_calls(bed->card, IOVA + 12288, 8192,
+				 MEDIO_CARD_DMA_READ, &far_calls, &second),
+		0);
+	dma(bed, IOVA + 12288, 64, TOY_COPY_OUT);
+	assert_int_equal(bed->toy->dma_ret, -EACCES);
+	assert_int_equal(
+		medio_card_dma_map_calls(bed->card, IOVA, 8192, RW, &far_calls, &second), -EEXIST);
+	assert_int_equal(
+		medio_card_dma_map_calls(bed->card, IOVA + 1, 8192, RW, &far_calls, &far), -EINVAL);
+	assert_int_equal(far.gone + second.gone, 0);
+	assert_int_equal(medio_card_dma_unmap(bed->card, IOVA, 8192), 0);
+	assert_int_equal(far.gone, 1);
+	dma(bed, IOVA, 64, TOY_COPY_IN);
+	assert_int_equal(bed->toy->dma_ret, -EFAULT);
+	medio_card_close(bed->card);
+	bed->card = NULL;
+	assert_int_equal(far.gone, 1);
+	assert_int_equal(second.gone, 1);
+}
+
 static void test_reset_and_unmap_wait_until_the_device_is_quiet(void **state)
 {
 	struct bed *bed = *state;
@@ -285,6 +375,12 @@ static void test_mapped_memory_and_doorbells_are_the_devices(void **state)
 	assert_int_equal(medio_card_read32(bed->card, 5, 12, &value), 0);
 	assert_int_equal(value, 0xfeedface);
 	medio_card_munmap(map, TOY_MAP_SIZE);
+	uint64_t at = 1;
+	int file = -1;
+	assert_int_equal(medio_card_region_file(bed->card, 5, &file, &at), 0);
+	value = 0;
+	assert_int_equal(pread(file, &value, 4, (off_t)(at + 12)), 4);
+	assert_int_equal(value, 0xfeedface);
 	for (unsigned region = 0; region < 6; region++) {
 		int n = medio_card_doorbells(bed->card, region, bells, 4);
 		assert_true(n >= 0);
@@ -387,6 +483,7 @@ int main(void)
 		T(test_interrupts_arrive_and_are_masked),
 		T(test_the_device_goes_on_while_the_driver_waits),
 		T(test_dma_reaches_memory_of_the_card_and_of_the_driver),
+		T(test_memory_that_is_reached_by_calls),
 		T(test_reset_and_unmap_wait_until_the_device_is_quiet),
 		T(test_mapped_memory_and_doorbells_are_the_devices),
 		T(test_the_state_moves_from_one_card_to_another),

@@ -55,10 +55,10 @@ logged() {
 unimpressed() {
 	local grown
 
-	answer=$(timeout 5 "$medio" list 2>&1) || return
+	answer=$(timeout 60 "$medio" list 2>&1) || return
 	holds "$uuid" || return
 	echo >&"$client_in"
-	IFS= read -r -t 5 answer <&"$client_out"
+	IFS= read -r -t 120 answer <&"$client_out"
 	[ "$answer" = 4348 ] || return
 	grown=$(($(memory_of "$mediod_pid" VmRSS) - memory))
 	answer="mediod has grown by $grown KiB"

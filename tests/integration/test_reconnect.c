@@ -36,7 +36,7 @@
 #define FILED UINT64_C(0x100000) /* memory the server maps */
 #define ASKED UINT64_C(0x200000) /* memory the server asks for */
 #define RW    (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)
-#define LONG  20000 /* ms: more than a slow machine needs */
+#define LONG  60000 /* ms: more than a slow machine needs */
 
 /* Places in BAR2 at which the toy of this test dies. */
 #define DIE_READING 0x1000u /* of being read */

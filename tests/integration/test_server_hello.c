@@ -180,7 +180,7 @@ static void a_silent_client_loses_its_place_in_time(void **state)
 	bed_step(&bed);
 	uint64_t start = medio_now_ns();
 	while (!client_gone(&silent)) {
-		assert_true(medio_now_ns() - start < 5000000000u);
+		assert_true(medio_now_ns() - start < 60000000000u);
 		medio_loop_run_once(bed.loop, 1);
 	}
 	assert_true(medio_now_ns() - start >= 25000000);
@@ -207,7 +207,7 @@ static void half_a_message_loses_its_place_in_time(void **state)
 	assert_true(client_silent(&c));
 	uint64_t start = medio_now_ns();
 	while (!client_gone(&c)) {
-		assert_true(medio_now_ns() - start < 5000000000u);
+		assert_true(medio_now_ns() - start < 60000000000u);
 		medio_loop_run_once(bed.loop, 1);
 	}
 	assert_true(bed_said(&bed, "the rest of a message did not come in time"));
@@ -219,7 +219,7 @@ static void half_a_message_loses_its_place_in_time(void **state)
 static void a_stream_that_never_pauses_is_not_taken_for_half_a_message(void **state)
 {
 	(void)state;
-	struct medio_server_options opts = { .client_timeout_ms = 30 };
+	struct medio_server_options opts = { .client_timeout_ms = 500 };
 	struct medio_vu_region_access access = { 0, 2, 4 };
 	uint8_t payload[20] = { 0 }, message[36];
 	struct client c;
@@ -230,7 +230,7 @@ static void a_stream_that_never_pauses_is_not_taken_for_half_a_message(void **st
 	client_put(&c, message, MEDIO_VU_REGION_WRITE, MEDIO_VU_NO_REPLY, payload, sizeof(payload));
 	client_bytes(&c, message, 10, NULL, 0);
 	uint64_t start = medio_now_ns();
-	while (medio_now_ns() - start < 100000000) {
+	while (medio_now_ns() - start < 1500000000) {
 		/* The rest of one, the beginning of the next. */
 		client_bytes(&c, message + 10, sizeof(message) - 10, NULL, 0);
 		client_bytes(&c, message, 10, NULL, 0);

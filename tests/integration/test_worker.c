@@ -133,6 +133,45 @@ static void attributes_are_read_and_written_by_name(void **state)
 	assert_int_equal(boss_expect(b, MEDIO_WIRE_ATTR)->ret, -ENODEV);
 }
 
+static void a_card_without_virtual_functions_has_none(void **state)
+{
+	struct boss *b = *state;
+	struct medio_wire_msg ask = { .kind = MEDIO_WIRE_SET_VFS, .cookie = 8, .value = 2 };
+	struct boss_start plan;
+	const char *type = "mtty-2";
+	struct medio_wire_msg start = {
+		.kind = MEDIO_WIRE_START,
+		.flags = MEDIO_WIRE_VF,
+		.strings = &type,
+		.nstrings = 1,
+		.data = &plan.how,
+		.size = sizeof(plan.how),
+		.fds = { b->listener },
+		.nfds = 1,
+	};
+
+	with_instance(b);
+	boss_uuid(1, ask.uuid);
+	boss_send(b, &ask);
+	struct medio_wire_msg *msg = boss_expect(b, MEDIO_WIRE_VFS_SET);
+	assert_int_equal(msg->cookie, 8);
+	assert_int_equal(msg->ret, -ENODEV);
+	assert_non_null(strstr(msg->strings[0], "no virtual functions"));
+	boss_uuid(2, ask.uuid);
+	boss_send(b, &ask);
+	assert_int_equal(boss_expect(b, MEDIO_WIRE_VFS_SET)->ret, -ENODEV);
+	/* Neither what is there nor what is not is one. */
+	boss_plan(&plan, type, 0, NULL);
+	for (unsigned uuid = 1; uuid <= 2; uuid++) {
+		boss_uuid(uuid, start.uuid);
+		boss_send(b, &start);
+		assert_int_equal(boss_expect(b, MEDIO_WIRE_STARTED)->ret, -ENODEV);
+	}
+	struct medio_card *card = boss_card(b, 1, 3);
+	assert_serves(card);
+	medio_card_close(card);
+}
+
 static void what_cannot_start_is_said_in_words(void **state)
 {
 	struct boss *b = *state;
@@ -931,6 +970,7 @@ int main(int argc, char **argv)
 		BOSS_TEST(clients_are_let_go_and_the_instance_stays),
 		BOSS_TEST(a_client_of_no_instance_is_gone_at_once),
 		BOSS_TEST(attributes_are_read_and_written_by_name),
+		BOSS_TEST(a_card_without_virtual_functions_has_none),
 		BOSS_TEST(what_cannot_start_is_said_in_words),
 		BOSS_TEST(lines_of_the_log_come_along),
 		BOSS_TEST(the_end_is_answered_and_leaves_no_file),

@@ -269,10 +269,11 @@ static void toy_reset(struct medio_dev *dev, enum medio_reset kind)
 	memset(toy->regs, 0, sizeof(toy->regs));
 }
 
-static void toy_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
+static int toy_map(struct medio_dev *dev, uint64_t iova, uint64_t size, unsigned prot)
 {
 	note(toy_of(dev), "map 0x%llx 0x%llx %u;", (unsigned long long)iova,
 		(unsigned long long)size, prot);
+	return 0;
 }
 
 static void toy_unmap(struct medio_dev *dev, uint64_t iova, uint64_t size)
@@ -359,6 +360,34 @@ static const struct medio_device_ops ops = {
 	.load = toy_load,
 };
 
+/* ---- Attributes ------------------------------------------------------------------------------- */
+
+static ssize_t colour_show(
+	struct medio_dev *dev, const struct medio_attr *attr, char *buf, size_t size)
+{
+	const struct toy *toy = medio_priv(dev);
+	(void)attr;
+	return snprintf(buf, size, "%s", toy->colour);
+}
+
+static int colour_store(
+	struct medio_dev *dev, const struct medio_attr *attr, const char *buf, size_t size)
+{
+	struct toy *toy = medio_priv(dev);
+	(void)attr;
+	if (size >= sizeof(toy->colour))
+		return -EINVAL;
+	memcpy(toy->colour, buf, size);
+	toy->colour[size] = '\0';
+	return 0;
+}
+
+static const struct medio_attr attrs[] = {
+	{ "toy/colour", colour_show, colour_store },
+	{ "toy/secret", NULL, colour_store },
+	{ 0 },
+};
+
 const struct medio_type toy_type = {
 	.abi = MEDIO_DEVICE_ABI,
 	.name = "toy",
@@ -374,6 +403,7 @@ const struct medio_type toy_type = {
 	.irqs = { .intx_pin = 1, .msi = TOY_MSI, .msi_vector_mask = true,
 		.msix = { TOY_VECTORS, 4, 4, TOY_TABLE, TOY_PBA } },
 	.caps = caps,
+	.attrs = attrs,
 	.state_size = sizeof(struct toy),
 	.ops = &ops,
 };

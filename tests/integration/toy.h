@@ -59,6 +59,7 @@ enum toy_dma {
 #define TOY_MAX_TOKENS 8
 
 struct toy {
+	char colour[16]; /* an attribute */
 	struct medio_dev *dev;
 	char log[TOY_LOG_SIZE]; /* what was called: "reset 0;client 1;…" */
 	size_t log_len;

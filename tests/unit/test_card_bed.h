@@ -13,7 +13,12 @@
  *     const struct CMUnitTest tests[] = {
  *             CARD_BED_TEST(copies_a_block, setup, teardown),
  *
- * and its name says which: "local: copies_a_block", "vfio-user: copies_a_block".
+ * and its name says which: "local: copies_a_block", "vfio-user: copies_a_block". With MEDIO_CARD_BED_LOCAL in
+ * the environment only the first is run.
+ *
+ * There is a third way: the served device is opened by the device passthrough, which another thread serves to the
+ * test. It is for tests that link it: CARD_BED_TEST_PASSED in the list, and in main(), before the tests,
+ * `card_bed_passthrough = &medio_passthrough`.
  *
  * The device runs on the bed's thread or on the test's. A test touches what it shares with a device by
  * card_bed_on_device(), and a device checks with card_bed_must(), since an assertion of cmocka would
@@ -28,7 +33,11 @@
 
 #include <medio/local.h>
 
-enum card_bed_way { CARD_BED_LOCAL, CARD_BED_VFIO_USER };
+enum card_bed_way { CARD_BED_LOCAL, CARD_BED_VFIO_USER, CARD_BED_PASSED };
+
+/* What stands between in the third way, and its parameters beside device=, NULL-terminated (NULL: none). */
+extern const struct medio_type *card_bed_passthrough;
+extern const char *const *card_bed_passthrough_params;
 
 struct card_bed_thread;
 
@@ -39,6 +48,7 @@ struct card_bed {
 	struct medio_instance *inst;   /* likewise */
 	char uri[64];		       /* to open the card again, over vfio-user */
 	struct card_bed_thread *there; /* NULL: the device is on this thread */
+	struct card_bed *between;      /* the passthrough, if there is one */
 };
 
 /*
@@ -59,13 +69,20 @@ void card_bed_on_device(struct card_bed *bed, void (*fn)(void *arg), void *arg);
 struct medio_stats card_bed_stats(struct card_bed *bed);
 
 /* Each way, for a test's initial state. */
-extern enum card_bed_way card_bed_ways[2];
+extern enum card_bed_way card_bed_ways[3];
 
 /* The two lines of a test in a list of cmocka's. */
 #define CARD_BED_TEST(fn, setup, teardown) \
 	{ "local: " #fn, fn, setup, teardown, &card_bed_ways[CARD_BED_LOCAL] }, \
 	{ \
 		"vfio-user: " #fn, fn, setup, teardown, &card_bed_ways[CARD_BED_VFIO_USER] \
+	}
+
+/* And three. */
+#define CARD_BED_TEST_PASSED(fn, setup, teardown) \
+	CARD_BED_TEST(fn, setup, teardown), \
+	{ \
+		"passthrough: " #fn, fn, setup, teardown, &card_bed_ways[CARD_BED_PASSED] \
 	}
 
 /* In the setup of such a test: the way it is to run. */

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 
 #include "drive/calls.h"
-#include "drive/iommufd.h"
+#include "proto/iommufd.h"
 
 /* The latest call, and how many there were. */
 struct seen {

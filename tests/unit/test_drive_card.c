@@ -117,7 +117,7 @@ static const char caps[] = "\0\0\0\0{\"capabilities\":{\"max_msg_fds\":2,\"max_d
 
 static int open_with(struct script *s, const struct medio_vu_device_info *info, size_t size)
 {
-	struct medio_card_options opts = { .timeout_ms = 100 };
+	struct medio_card_options opts = { .timeout_ms = 60000 };
 	int fds[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
@@ -473,9 +473,16 @@ static void sparse_areas_are_mapped_and_nothing_else(void **state)
 	assert_int_equal(medio_card_mmap(s.card, 0, 8192, 12288, (void **)&ptr), -EINVAL);
 	assert_int_equal(medio_card_mmap(s.card, 0, 1, 4095, (void **)&ptr), -EINVAL);
 	assert_int_equal(medio_card_mmap(s.card, 0, 0, 0, (void **)&ptr), -EINVAL);
+	/* For another process: byte 12288 of the region is there too. */
+	uint64_t at = 1;
+	int file = -1;
+	assert_int_equal(medio_card_region_file(s.card, 0, &file, &at), 0);
+	assert_int_equal(pread(file, got, 7, (off_t)(at + 12288)), 7);
+	assert_string_equal(got, "shared");
 	/* The server shortens the file: refused rather than SIGBUS. */
 	assert_int_equal(ftruncate(fd, 8192), 0);
 	assert_int_equal(medio_card_mmap(s.card, 0, 8192, 8192, (void **)&ptr), -ENODEV);
+	assert_int_equal(medio_card_region_file(s.card, 0, &file, &at), -EINVAL);
 	close(fd);
 	script_close(&s);
 }
@@ -673,6 +680,141 @@ static void the_servers_dma_is_answered_within_bounds_and_permissions(void **sta
 	script_close(&s);
 }
 
+struct far_memory {
+	uint8_t bytes[8192];
+	int error; /* of the next call */
+	unsigned gone;
+};
+
+static int far_read(void *opaque, uint64_t offset, void *buf, size_t size)
+{
+	struct far_memory *far = opaque;
+
+	assert_true(offset + size <= sizeof(far->bytes));
+	memcpy(buf, far->bytes + offset, size);
+	return far->error;
+}
+
+static int far_write(void *opaque, uint64_t offset, const void *buf, size_t size)
+{
+	struct far_memory *far = opaque;
+
+	assert_true(offset + size <= sizeof(far->bytes));
+	memcpy(far->bytes + offset, buf, size);
+	return far->error;
+}
+
+static void far_unmapped(void *opaque)
+{
+	((struct far_memory *)opaque)->gone++;
+}
+
+static const struct medio_card_memory far_calls = { far_read, far_write, far_unmapped };
+
+static void memory_reached_by_calls_is_copied_for_the_server(void **state)
+{
+	static char memory[4096] __attribute__((aligned(4096)));
+	struct far_memory far = { .bytes = "far" };
+	struct medio_vu_dma_access access;
+	struct medio_vu_dma_map map;
+	char reply[16 + 8];
+	struct script s;
+
+	script_open(&s);
+	answer(&s, MEDIO_VU_DMA_MAP, NULL, 0);
+	assert_int_equal(medio_card_dma_map(s.card, 0x1000, 4096, 3, memory), 0);
+	answer(&s, MEDIO_VU_DMA_MAP, NULL, 0);
+	assert_int_equal(medio_card_dma_map_calls(s.card, 0x2000, 8192, 3, &far_calls, &far), 0);
+	sent(&s, MEDIO_VU_DMA_MAP, &map, sizeof(map));
+	assert_int_equal(sent(&s, MEDIO_VU_DMA_MAP, &map, sizeof(map)), -1); /* no file */
+
+	ask(&s, MEDIO_VU_DMA_READ, 0x2000, 8, NULL, 0);
+	ask(&s, MEDIO_VU_DMA_WRITE, 0x1ffc, 8, "nearfar2", 8);
+	assert_int_equal(medio_card_process(s.card), 2);
+	sent(&s, MEDIO_VU_DMA_READ, reply, sizeof(reply));
+	assert_string_equal(reply + 16, "far");
+	sent(&s, MEDIO_VU_DMA_WRITE, &access, sizeof(access));
+	assert_memory_equal(memory + 4092, "near", 4);
+	assert_memory_equal(far.bytes, "far2", 4);
+
+	far.error = -EFAULT;
+	ask(&s, MEDIO_VU_DMA_READ, 0x2000, 8, NULL, 0);
+	ask(&s, MEDIO_VU_DMA_WRITE, 0x2000, 8, "12345678", 8);
+	ask(&s, MEDIO_VU_DMA_READ, 0x3ffc, 8, NULL, 0);
+	assert_int_equal(medio_card_process(s.card), 3);
+	answered(&s, MEDIO_VU_DMA_READ, EFAULT);
+	answered(&s, MEDIO_VU_DMA_WRITE, EFAULT);
+	answered(&s, MEDIO_VU_DMA_READ, ENODEV);
+	assert_int_equal(far.gone, 0);
+	answer(&s, MEDIO_VU_DMA_UNMAP, NULL, 0);
+	assert_int_equal(medio_card_dma_unmap(s.card, 0x2000, 8192), 0);
+	assert_int_equal(far.gone, 1);
+	/* A mapping that the server refuses was never one. */
+	refuse(&s, MEDIO_VU_DMA_MAP, ENOMEM);
+	assert_int_equal(
+		medio_card_dma_map_calls(s.card, 0x2000, 8192, 3, &far_calls, &far), -ENOMEM);
+	assert_int_equal(far.gone, 1);
+	script_close(&s);
+}
+
+/* How much of a memfd of this name is mapped here, in bytes. */
+static size_t mapped_of(const char *name)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long first, end;
+	size_t sum = 0;
+	char line[512];
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (strstr(line, name) && sscanf(line, "%lx-%lx", &first, &end) == 2)
+			sum += end - first;
+	fclose(maps);
+	return sum;
+}
+
+static void a_files_mapping_goes_whole(void **state)
+{
+	struct script s;
+	int fd = memfd_create("whole-file", 0);
+
+	script_open(&s);
+	assert_int_equal(ftruncate(fd, 65536), 0);
+	answer(&s, MEDIO_VU_DMA_MAP, NULL, 0);
+	assert_int_equal(medio_card_dma_map_fd(s.card, 0x10000, 65536, 3, fd, 0), 0);
+	assert_int_equal(mapped_of("whole-file"), 65536);
+	answer(&s, MEDIO_VU_DMA_UNMAP, NULL, 0);
+	assert_int_equal(medio_card_dma_unmap(s.card, 0x10000, 65536), 0);
+	assert_int_equal(mapped_of("whole-file"), 0);
+	close(fd);
+	script_close(&s);
+}
+
+static void a_file_of_somebody_elses_may_be_cut_short(void **state)
+{
+	struct medio_vu_dma_access access;
+	struct medio_vu_dma_map map;
+	struct script s;
+	char byte = 1;
+	int fd = memfd_create("cut-short", 0);
+
+	script_open(&s);
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	answer(&s, MEDIO_VU_DMA_MAP, NULL, 0);
+	assert_int_equal(
+		medio_card_dma_map_fd(s.card, 0x10000, 8192, 3 | MEDIO_CARD_DMA_GUARD, fd, 0), 0);
+	sent(&s, MEDIO_VU_DMA_MAP, &map, sizeof(map));
+	assert_int_equal(map.flags, 3);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	ask(&s, MEDIO_VU_DMA_WRITE, 0x10ffe, 4, "WXYZ", 4);
+	assert_int_equal(medio_card_process(s.card), 1);
+	sent(&s, MEDIO_VU_DMA_WRITE, &access, sizeof(access));
+	assert_int_equal(pread(fd, &byte, 1, 0xfff), 1);
+	assert_int_equal(byte, 'X');
+	close(fd);
+	script_close(&s);
+}
+
 /* ---- Interrupts -------------------------------------------------------------------------------- */
 
 static void know_irq(struct script *s, unsigned index, uint32_t count)
@@ -709,7 +851,7 @@ static void opened_vectors_are_waited_for_and_disabled(void **state)
 	assert_int_equal(set.count, 1);
 	assert_int_equal(medio_card_irq_wait(s.card, MEDIO_CARD_INTX, 0, 1, &events), -ETIMEDOUT);
 	assert_int_equal(write(fd, &three, sizeof(three)), sizeof(three));
-	assert_int_equal(medio_card_irq_wait(s.card, MEDIO_CARD_INTX, 0, 1000, &events), 0);
+	assert_int_equal(medio_card_irq_wait(s.card, MEDIO_CARD_INTX, 0, 60000, &events), 0);
 	assert_int_equal(events, 3);
 	answer(&s, MEDIO_VU_SET_IRQS, NULL, 0);
 	assert_int_equal(medio_card_irq_unmask(s.card, MEDIO_CARD_INTX, 0, 1), 0);
@@ -955,6 +1097,9 @@ int main(void)
 		cmocka_unit_test(allocated_memory_goes_to_the_server_as_a_file),
 		cmocka_unit_test(bad_mappings_are_refused_here),
 		cmocka_unit_test(the_servers_dma_is_answered_within_bounds_and_permissions),
+		cmocka_unit_test(memory_reached_by_calls_is_copied_for_the_server),
+		cmocka_unit_test(a_files_mapping_goes_whole),
+		cmocka_unit_test(a_file_of_somebody_elses_may_be_cut_short),
 		cmocka_unit_test(opened_vectors_are_waited_for_and_disabled),
 		cmocka_unit_test(waiting_for_an_interrupt_answers_dma_and_sees_the_end),
 		cmocka_unit_test(waiting_answers_what_came_behind_an_earlier_reply),

@@ -317,18 +317,17 @@ static void the_driver_learns_what_its_device_was_refused(void **state)
 	assert_non_null(strstr(fault.words, "bus mastering is off"));
 }
 
+/* In the same process it is reached at once; a server must ask for it, which not every device does. */
 static void memory_of_the_programs_own_is_not_for_every_device(void **state)
 {
 	static uint8_t memory[4096] __attribute__((aligned(4096)));
 	struct card_bed *bed = *state;
 	struct medio_card_fault fault;
+	const int refused = bed->way == CARD_BED_LOCAL ? 0 : EREMOTE;
 
 	assert_int_equal(medio_card_dma_map(bed->card, 0x200000, 4096, RW, memory), 0);
-	assert_int_equal(move(bed->card, 0x200000, 4, RUN_WRITE | RUN_AT_ONCE), EREMOTE);
-	if (bed->way != CARD_BED_LOCAL)
-		return;
-	assert_int_equal(medio_card_fault(bed->card, &fault), 0);
-	assert_non_null(strstr(fault.words, "medio_card_dma_alloc()"));
+	assert_int_equal(move(bed->card, 0x200000, 4, RUN_WRITE | RUN_AT_ONCE), refused);
+	assert_int_equal(medio_card_fault(bed->card, &fault), -ENOENT);
 }
 
 int main(void)

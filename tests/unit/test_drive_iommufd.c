@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "drive/backend.h"
-#include "drive/iommufd.h"
+#include "proto/iommufd.h"
 #include "test_drive_kernel.h"
 
 #define RW	  (MEDIO_CARD_DMA_READ | MEDIO_CARD_DMA_WRITE)

@@ -16,7 +16,8 @@ static char machine[] = "/tmp/medio-machine.XXXXXX";
 
 static void machine_path(char *out, const char *path)
 {
-	snprintf(out, PATH_MAX, "%s%s", machine, path);
+	if (snprintf(out, PATH_MAX, "%s%s", machine, path) >= PATH_MAX)
+		abort();
 	for (char *slash = out + strlen(machine) + 1; (slash = strchr(slash, '/')); slash++) {
 		*slash = 0;
 		mkdir(out, 0700);

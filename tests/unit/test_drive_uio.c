@@ -153,6 +153,12 @@ static void registers_are_reached_in_memory_and_by_ports(void **state)
 	assert_int_equal(medio_card_mmap(card, 0, 4096, 4096, (void **)&ptr), 0);
 	assert_int_equal(ptr[8], 0x88);
 	medio_card_munmap(ptr, 4096);
+	uint64_t at = 1;
+	int file = -1;
+	assert_int_equal(medio_card_region_file(card, 0, &file, &at), 0);
+	assert_int_equal(pread(file, bytes, 1, (off_t)(at + 0x1008)), 1);
+	assert_int_equal(bytes[0], 0x88);
+	assert_int_equal(medio_card_region_file(card, 1, &file, &at), -ENODEV);
 	/* Ports. */
 	assert_int_equal(medio_card_get_region(card, 1, &region), 0);
 	assert_int_equal(region.size, 32);
@@ -239,7 +245,7 @@ static void interrupts_are_counted_also_those_that_were_missed(void **state)
 	assert_int_equal(medio_card_irq_unmask(card, MEDIO_CARD_INTX, 0, 1), 0);
 	control(1);
 	count(12);
-	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 1000, &events), 0);
+	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 60000, &events), 0);
 	assert_int_equal(events, 4);
 	assert_int_equal(medio_card_irq_wait(card, MEDIO_CARD_INTX, 0, 5, &events), -ETIMEDOUT);
 	assert_int_equal(medio_card_irq_trigger(card, MEDIO_CARD_INTX, 0, 1), 0);
@@ -252,6 +258,8 @@ static void interrupts_are_counted_also_those_that_were_missed(void **state)
 }
 
 static const char pagemap[] = "/proc/self/pagemap", kpageflags[] = "/proc/kpageflags";
+
+static const struct medio_card_memory no_calls;
 
 static void dma_says_why_there_is_none(void **state)
 {
@@ -298,6 +306,9 @@ static void dma_says_why_there_is_none(void **state)
 	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), 0);
 	assert_int_equal(medio_card_dma_unmap(card, iova, 8192), 0);
 	assert_int_equal(medio_card_dma_map(card, 0x5000, 8192, RW, memory), -ENOTSUP);
+	assert_int_equal(
+		medio_card_dma_map_calls(card, 0x1234000, 8192, RW, &no_calls, NULL), -ENOTSUP);
+	assert_non_null(strstr(medio_card_last_error(card), "by calls"));
 	assert_int_equal(medio_card_dma_mask(card, 24), 0);
 	assert_int_equal(medio_card_dma_map_any(card, 8192, RW, memory, &iova), -EINVAL);
 	medio_card_close(card);

@@ -505,6 +505,12 @@ static void registers_are_the_devices_file(void **state)
 	assert_int_equal(medio_card_mmap(card, 0, 0x2000, 0x1000, (void **)&ptr), 0);
 	assert_int_equal(ptr[1], 0xabcd);
 	medio_card_munmap(ptr, 0x1000);
+	uint64_t at = 1;
+	int file = -1;
+	assert_int_equal(medio_card_region_file(card, 0, &file, &at), 0);
+	assert_int_equal(pread(file, &value, 4, (off_t)(at + 0x2004)), 4);
+	assert_int_equal(value, 0xabcd);
+	assert_int_equal(medio_card_region_file(card, 7, &file, &at), -ENODEV);
 	/* A region that the kernel refuses is one that the card has not. */
 	assert_int_equal(medio_card_get_region(card, 8, &region), 0);
 	assert_int_equal(region.size, 0);

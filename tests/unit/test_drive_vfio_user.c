@@ -103,7 +103,7 @@ static bool is_open(int fd)
 
 static void a_call_sends_one_message_and_returns_its_answer(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_message reply;
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_GET_INFO, .payload = "ab", .size = 2, .data = "cde", .data_size = 3
@@ -138,7 +138,7 @@ static void a_busy_polling_call_works_and_times_out(void **state)
 
 static void an_error_answer_is_an_errno_and_the_client_lives_on(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header error = reset_reply;
 
 	error.flags |= MEDIO_VU_ERROR;
@@ -156,7 +156,7 @@ static void an_error_answer_is_an_errno_and_the_client_lives_on(void **state)
 /* "Header": the errno is optional. */
 static void an_error_answer_without_an_errno_is_one(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header error = reset_reply;
 
 	error.flags |= MEDIO_VU_ERROR;
@@ -191,7 +191,7 @@ static void half_an_answer_times_out(void **state)
 
 static void a_server_that_goes_is_noticed(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 
 	close(pair.server);
 	pair.server = -1;
@@ -202,7 +202,7 @@ static void a_server_that_goes_is_noticed(void **state)
 
 static void hostile(struct medio_vu_header header)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 
 	put_message(pair.server, header, NULL, 0);
 	assert_int_equal(medio_vu_client_call(pair.client, &reset, NULL), -EPROTO);
@@ -235,7 +235,7 @@ static void hostile_headers_are_refused(void **state)
 
 static void an_answer_to_nothing_is_refused(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 
 	put_message(pair.server, reset_reply, NULL, 0);
 	assert_int_equal(medio_vu_client_process(pair.client), -EPROTO);
@@ -245,7 +245,7 @@ static void an_answer_to_nothing_is_refused(void **state)
 
 static void commands_nobody_handles_are_answered_enosys(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header command = { .id = 77, .cmd = MEDIO_VU_DMA_READ };
 
 	put_message(pair.server, command, "0123456789abcdef", 16);
@@ -267,7 +267,7 @@ static void commands_nobody_handles_are_answered_enosys(void **state)
 
 static void posted_messages_wait_for_the_next_call_and_keep_order(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_call post = { .cmd = MEDIO_VU_REGION_WRITE, .payload = "p", .size = 1 };
 	struct medio_vu_header reply = reset_reply;
 	char byte;
@@ -294,7 +294,7 @@ static void posted_messages_wait_for_the_next_call_and_keep_order(void **state)
 
 static void a_full_posting_buffer_is_sent_by_itself(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	static char data[10000], got[10000];
 	struct medio_vu_call post = { .cmd = 10, .data = data, .data_size = sizeof(data) };
 	static char big[40000];
@@ -313,7 +313,7 @@ static void a_full_posting_buffer_is_sent_by_itself(void **state)
 
 static void fds_go_with_their_message_and_unkept_ones_are_closed(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header header = reset_reply;
 	struct medio_vu_message reply;
 	int pipes[2], kept, dropped;
@@ -345,7 +345,7 @@ static void fds_go_with_their_message_and_unkept_ones_are_closed(void **state)
 
 static void too_many_fds_are_refused_and_closed(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header header = reset_reply;
 	int fds[MEDIO_VU_CLIENT_FDS + 4], next, after;
 
@@ -365,7 +365,7 @@ static void too_many_fds_are_refused_and_closed(void **state)
 
 static void sent_fds_do_not_ride_on_posted_writes(void **state)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_call post = { .cmd = MEDIO_VU_REGION_WRITE };
 	struct medio_vu_call map = { .cmd = MEDIO_VU_DMA_MAP, .fds = &pair.server, .nfds = 1 };
 	char control[64], bytes[64];
@@ -417,7 +417,7 @@ static void *dribble(void *arg)
 
 static void an_answer_in_single_bytes_is_put_together(void **state)
 {
-	struct pair pair = pair_new(5000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_message reply;
 	pthread_t thread;
 
@@ -464,7 +464,7 @@ static void *talk_first(void *arg)
 
 static void both_sides_sending_at_once_do_not_lock_up(void **state)
 {
-	struct pair pair = pair_new(5000, false);
+	struct pair pair = pair_new(60000, false);
 	char *data = calloc(1, LARGE);
 	struct medio_vu_call call = {
 		.cmd = MEDIO_VU_REGION_WRITE, .data = data, .data_size = LARGE
@@ -518,7 +518,7 @@ static void raw_messages_pass_unchecked_both_ways(void **state)
 
 static int version_with(const void *payload, size_t size, uint32_t error, char *words)
 {
-	struct pair pair = pair_new(1000, false);
+	struct pair pair = pair_new(60000, false);
 	struct medio_vu_header header = { .id = 1,
 		.cmd = MEDIO_VU_VERSION,
 		.flags = MEDIO_VU_REPLY | (error ? MEDIO_VU_ERROR : 0),

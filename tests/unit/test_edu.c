@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../../devices/edu/edu.h"
+#include "../../devices/passthrough/passthrough.h"
 #include "../../drivers/edu/edu.h"
 #include "test_bytes.h"
 #include "test_card_bed.h"
@@ -335,11 +336,14 @@ static void nothing_changes_under_a_copy_or_a_factorial(void **state)
 	assert_int_equal(get(bed, FACTORIAL), 0);
 }
 
-static uint64_t events(struct bed *bed, unsigned irq)
+/* Those that have come, at least so many unless they take a minute; some ways bring them later than others. */
+static uint64_t events(struct bed *bed, unsigned irq, uint64_t least)
 {
-	uint64_t n = 0;
+	uint64_t sum = 0, n = 0;
 
-	return medio_card_irq_wait(bed->card, irq, 0, 0, &n) ? 0 : n;
+	while (!medio_card_irq_wait(bed->card, irq, 0, sum < least ? 60000 : 0, &n))
+		sum += n;
+	return sum;
 }
 
 static void the_line_is_up_until_every_reason_is_taken_back(void **state)
@@ -348,19 +352,19 @@ static void the_line_is_up_until_every_reason_is_taken_back(void **state)
 
 	opens(bed, PARAMS(QUICK), MEDIO_CARD_INTX);
 	set(bed, RAISE, 0);
-	assert_int_equal(events(bed, MEDIO_CARD_INTX), 0);
+	assert_int_equal(events(bed, MEDIO_CARD_INTX, 0), 0);
 	set(bed, RAISE, 5);
-	assert_int_equal(events(bed, MEDIO_CARD_INTX), 1);
+	assert_int_equal(events(bed, MEDIO_CARD_INTX, 1), 1);
 	/* Masked by the first. */
 	set(bed, RAISE, 8);
-	assert_int_equal(events(bed, MEDIO_CARD_INTX), 0);
+	assert_int_equal(events(bed, MEDIO_CARD_INTX, 0), 0);
 	assert_int_equal(get(bed, IRQ_STATUS), 13);
 	set(bed, ACK, 12);
 	assert_int_equal(medio_card_irq_unmask(bed->card, MEDIO_CARD_INTX, 0, 1), 0);
-	assert_int_equal(events(bed, MEDIO_CARD_INTX), 1);
+	assert_int_equal(events(bed, MEDIO_CARD_INTX, 1), 1);
 	set(bed, ACK, 1);
 	assert_int_equal(medio_card_irq_unmask(bed->card, MEDIO_CARD_INTX, 0, 1), 0);
-	assert_int_equal(events(bed, MEDIO_CARD_INTX), 0);
+	assert_int_equal(events(bed, MEDIO_CARD_INTX, 0), 0);
 }
 
 static void every_reason_is_a_message(void **state)
@@ -371,9 +375,9 @@ static void every_reason_is_a_message(void **state)
 	set(bed, RAISE, 1);
 	set(bed, RAISE, 1);
 	set(bed, RAISE, 4);
-	assert_int_equal(events(bed, MEDIO_CARD_MSI), 3);
+	assert_int_equal(events(bed, MEDIO_CARD_MSI, 3), 3);
 	set(bed, ACK, 5);
-	assert_int_equal(events(bed, MEDIO_CARD_MSI), 0);
+	assert_int_equal(events(bed, MEDIO_CARD_MSI, 0), 0);
 }
 
 static void registers_have_one_width(void **state)
@@ -442,7 +446,8 @@ static void the_state_moves_with_what_is_under_way(void **state)
 	card_bed_close(&other.bed);
 }
 
-#define TEST(name) CARD_BED_TEST(name, setup, teardown)
+#define TEST(name)   CARD_BED_TEST_PASSED(name, setup, teardown)
+#define DIRECT(name) CARD_BED_TEST(name, setup, teardown)
 
 int main(void)
 {
@@ -454,7 +459,8 @@ int main(void)
 		TEST(copies_by_asking),
 		TEST(copies_by_intx),
 		TEST(copies_by_msi),
-		TEST(copies_the_drivers_own_memory),
+		/* Another card cannot reach memory without a file. */
+		DIRECT(copies_the_drivers_own_memory),
 		TEST(the_driver_keeps_to_the_buffer_and_the_mask),
 		TEST(addresses_beyond_the_mask_are_cut),
 		TEST(copies_outside_the_buffer_are_refused),
@@ -463,8 +469,12 @@ int main(void)
 		TEST(the_line_is_up_until_every_reason_is_taken_back),
 		TEST(every_reason_is_a_message),
 		TEST(registers_have_one_width),
-		TEST(the_state_moves_with_what_is_under_way),
+		/* Nor is its state known. */
+		DIRECT(the_state_moves_with_what_is_under_way),
 	};
 
+	card_bed_passthrough = &medio_passthrough;
+	/* What is wrong with a write is told. */
+	card_bed_passthrough_params = PARAMS("post=off");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

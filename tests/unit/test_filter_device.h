@@ -6,6 +6,9 @@
  *     0x24  write: read 32 bytes of guest memory at that iova
  *     0x28  any access is deferred until the test answers it
  *     0x2c  any access fails with -EIO
+ *     0x30  write: read 8 bytes there in the asynchronous way; 0x3c: write them
+ *     0x34  write: write 32 bytes there
+ *     0x38  write: take a pointer to 8 bytes there, to read and write
  */
 #ifndef TEST_FILTER_DEVICE_H
 #define TEST_FILTER_DEVICE_H
@@ -27,7 +30,16 @@
 #include "device/instance.h"
 #include "filters/filters.h"
 
-enum { DEV_IRQ = 0x20, DEV_DMA = 0x24, DEV_DEFER = 0x28, DEV_FAIL = 0x2c, DEV_ASYNC = 0x30 };
+enum {
+	DEV_IRQ = 0x20,
+	DEV_DMA = 0x24,
+	DEV_DEFER = 0x28,
+	DEV_FAIL = 0x2c,
+	DEV_ASYNC = 0x30,
+	DEV_DMA_WRITE = 0x34,
+	DEV_GET = 0x38,
+	DEV_ASYNC_WRITE = 0x3c,
+};
 
 struct test_device {
 	uint8_t regs[0x20];
@@ -56,7 +68,8 @@ static inline void test_async_done(void *opaque, int ret)
 static inline int test_special(struct medio_dev *dev, uint64_t offset, uint32_t value)
 {
 	struct test_device *d = medio_priv(dev);
-	uint8_t memory[32];
+	uint8_t memory[32] = { 0 };
+	int err = 0;
 
 	switch (offset) {
 	case DEV_IRQ:
@@ -69,6 +82,14 @@ static inline int test_special(struct medio_dev *dev, uint64_t offset, uint32_t 
 		return medio_dma_read(dev, value, memory, sizeof(memory));
 	case DEV_ASYNC:
 		return medio_dma_read_async(
+			dev, value, d->memory, sizeof(d->memory), test_async_done, d);
+	case DEV_DMA_WRITE:
+		return medio_dma_write(dev, value, memory, sizeof(memory));
+	case DEV_GET:
+		return medio_dma_get(dev, value, 8, MEDIO_PROT_READ | MEDIO_PROT_WRITE, &err) ? 0
+											      : err;
+	case DEV_ASYNC_WRITE:
+		return medio_dma_write_async(
 			dev, value, d->memory, sizeof(d->memory), test_async_done, d);
 	case DEV_DEFER:
 		d->token = medio_defer(dev);
@@ -118,6 +139,12 @@ static inline void test_reset(struct medio_dev *dev, enum medio_reset kind)
 	test_log(d, "reset ");
 }
 
+static inline void test_doorbell(struct medio_dev *dev, unsigned region, uint64_t offset)
+{
+	(void)region;
+	test_log(medio_priv(dev), "bell%x ", (unsigned)offset);
+}
+
 static inline void test_client(struct medio_dev *dev, bool present)
 {
 	test_log(medio_priv(dev), present ? "came " : "left ");
@@ -126,6 +153,7 @@ static inline void test_client(struct medio_dev *dev, bool present)
 static const struct medio_device_ops test_ops = {
 	.region_read = test_read,
 	.region_write = test_write,
+	.doorbell = test_doorbell,
 	.reset = test_reset,
 	.client = test_client,
 };

@@ -215,7 +215,7 @@ static void line(struct medio_record r, const char *expected)
 {
 	char text[MEDIO_LINE_MAX];
 
-	assert_int_equal(medio_line_print(&r, 4, text, sizeof(text)), strlen(expected));
+	assert_int_equal(medio_line_print(&r, NULL, 4, text, sizeof(text)), strlen(expected));
 	assert_string_equal(text, expected);
 }
 
@@ -261,12 +261,12 @@ static void a_line_is_cut_to_its_buffer(void **state)
 
 	r.data = data;
 	r.count = r.data_size = sizeof(data);
-	assert_int_equal(medio_line_print(&r, 16, text, 10), 9);
+	assert_int_equal(medio_line_print(&r, NULL, 16, text, 10), 9);
 	assert_string_equal(text, "+0.001234");
 	/* The longest line fits. */
 	r.offset = r.time_ns = UINT64_MAX;
 	r.region = 7;
-	size_t len = medio_line_print(&r, sizeof(data), text, sizeof(text));
+	size_t len = medio_line_print(&r, NULL, sizeof(data), text, sizeof(text));
 	assert_string_equal(text + len - 9, " (3.1 us)");
 }
 

@@ -67,6 +67,51 @@ static void translate_gives_the_files_memory(void **state)
 	assert_ptr_equal(medio_iommu_translate(domain, 18 * PAGE, 0, R, NULL), all + 2 * PAGE);
 }
 
+/* Of more mappings than are remembered: each is right by turns, and gone at once when it is unmapped. */
+static void remembered_mappings_are_right_and_forgotten(void **state)
+{
+	char *at[6];
+	for (unsigned i = 0; i < 6; i++) {
+		map(16 + 16 * i, 2, i == 1 ? R : RW, mem, 4 * i);
+		at[i] = medio_iommu_translate(domain, (16 + 16 * i) * PAGE, PAGE, R, NULL);
+		assert_non_null(at[i]);
+	}
+	for (unsigned n = 0; n < 3 * 6; n++)
+		for (unsigned i = n % 6; i < 6; i++) {
+			const uint64_t iova = (uint64_t)(16 + 16 * i) * PAGE;
+			assert_ptr_equal(
+				medio_iommu_translate_quick(domain, iova + 9, 8, R), at[i] + 9);
+			assert_null(medio_iommu_translate_quick(domain, iova, 2 * PAGE + 1, R));
+			assert_null(medio_iommu_translate_quick(domain, iova - 1, 2, R));
+			if (i == 1)
+				assert_null(medio_iommu_translate_quick(domain, iova, 8, W));
+		}
+	for (unsigned i = 0; i < 6; i++) {
+		const uint64_t iova = (uint64_t)(16 + 16 * i) * PAGE;
+		assert_int_equal(medio_iommu_unmap(domain, iova, 2 * PAGE, 0, NULL), 0);
+		for (unsigned j = 0; j < 6; j++) {
+			char *now = medio_iommu_translate_quick(
+				domain, (uint64_t)(16 + 16 * j) * PAGE, PAGE, R);
+			assert_ptr_equal(now, j > i ? at[j] : NULL);
+		}
+	}
+	assert_int_equal(medio_iommu_fault_total(domain), 0);
+}
+
+static void remembered_mappings_grant_no_writes_once_a_log_runs(void **state)
+{
+	const struct medio_iommu_range range = { 0, 1 << 20 };
+	for (unsigned i = 0; i < 4; i++) {
+		map(16 + 16 * i, 2, RW, mem, 4 * i);
+		assert_non_null(
+			medio_iommu_translate_quick(domain, (uint64_t)(16 + 16 * i) * PAGE, 8, RW));
+	}
+	assert_int_equal(medio_iommu_dirty_start(domain, PAGE, &range, 1), 0);
+	for (unsigned i = 0; i < 4; i++)
+		assert_null(
+			medio_iommu_translate_quick(domain, (uint64_t)(16 + 16 * i) * PAGE, 8, RW));
+}
+
 static void translate_refuses_what_is_not_mapped(void **state)
 {
 	assert_int_equal(error_of(0, 1, R), -EFAULT);
@@ -484,6 +529,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(translate_gives_the_files_memory),
+		TEST(remembered_mappings_are_right_and_forgotten),
+		TEST(remembered_mappings_grant_no_writes_once_a_log_runs),
 		TEST(translate_refuses_what_is_not_mapped),
 		TEST(translate_refuses_what_is_not_permitted),
 		TEST(remote_memory_has_no_pointer),

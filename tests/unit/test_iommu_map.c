@@ -148,10 +148,51 @@ static void ranges_behind_the_end_of_the_file_are_refused(void **state)
 	assert_int_equal(map(0, 17 * PAGE, RW, mem, 0), -EINVAL);
 	assert_int_equal(map(0, PAGE, RW, mem, 16 * PAGE), -EINVAL);
 	assert_int_equal(map(0, PAGE, RW, mem, UINT64_C(1) << 62), -EINVAL);
-	/* Half a page at the end is not a page. */
+}
+
+/* The rest of it is there, and nobody's. */
+static void the_last_page_of_a_file_need_not_be_whole(void **state)
+{
+	char byte = 1;
 	assert_int_equal(ftruncate(mem, 15 * PAGE + 100), 0);
-	assert_int_equal(map(0, 16 * PAGE, RW, mem, 0), -EINVAL);
-	assert_int_equal(map(0, 15 * PAGE, RW, mem, 0), 0);
+	assert_int_equal(map(0, 17 * PAGE, RW, mem, 0), -EINVAL);
+	assert_int_equal(map(0, 16 * PAGE, RW, mem, 0), 0);
+	assert_int_equal(medio_iommu_write(domain, 16 * PAGE - 1, &byte, 1), 0);
+	assert_int_equal(medio_iommu_read(domain, 15 * PAGE + 99, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+}
+
+/* /dev/zero is one: its memory is new each time that it is mapped. */
+static void a_file_without_a_size_is_mapped_piece_by_piece_where_that_was_asked_for(void **state)
+{
+	int zero = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	struct medio_iommu_stats stats;
+	char byte = 1;
+	assert_true(zero >= 0);
+	assert_int_equal(map(0, PAGE, RW, zero, 0), -EINVAL);
+	medio_iommu_set_unsized(domain, true);
+	assert_int_equal(map(0, PAGE, RW, zero, 0), 0);
+	assert_int_equal(map(PAGE, 4 * PAGE, RW, zero, 0), 0);
+	assert_int_equal(map(TOP, PAGE, R, zero, (uint64_t)PAGE << 20), 0);
+	medio_iommu_stats(domain, &stats);
+	assert_int_equal(stats.segments, 3);
+	assert_int_equal(medio_iommu_write(domain, 0, &byte, 1), 0);
+	assert_int_equal(medio_iommu_read(domain, PAGE, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+	assert_int_equal(medio_iommu_write(domain, TOP, &byte, 1), -EACCES);
+	/* The others are as they were: shared, and checked. */
+	assert_int_equal(map(8 * PAGE, PAGE, RW, mem, 0), 0);
+	assert_int_equal(map(9 * PAGE, PAGE, RW, mem, PAGE), 0);
+	assert_int_equal(map(16 * PAGE, PAGE, RW, mem, (uint64_t)16 * PAGE), -EINVAL);
+	medio_iommu_stats(domain, &stats);
+	assert_int_equal(stats.segments, 4);
+	/* Its memory goes with the mapping. */
+	assert_int_equal(medio_iommu_unmap(domain, 0, PAGE, 0, NULL), 0);
+	assert_int_equal(map(0, PAGE, RW, zero, 0), 0);
+	byte = 1;
+	assert_int_equal(medio_iommu_read(domain, 0, &byte, 1), 0);
+	assert_int_equal(byte, 0);
+	close(zero);
 }
 
 static void only_open_regular_files_can_be_mapped(void **state)
@@ -525,7 +566,9 @@ int main(void)
 		TEST(the_whole_address_space_but_a_page_is_one_remote_mapping),
 		TEST(overlaps_are_refused_and_neighbours_are_not),
 		TEST(ranges_behind_the_end_of_the_file_are_refused),
+		TEST(the_last_page_of_a_file_need_not_be_whole),
 		TEST(only_open_regular_files_can_be_mapped),
+		TEST(a_file_without_a_size_is_mapped_piece_by_piece_where_that_was_asked_for),
 		TEST(the_file_must_permit_what_the_mapping_asks),
 		TEST(a_seal_against_writing_counts),
 		TEST(unmap_checks_its_arguments),

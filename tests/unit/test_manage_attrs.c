@@ -277,6 +277,66 @@ static void test_the_devices_own_get_the_text_as_it_was_written(void **state)
 	assert_log("store:vendor/sample=x\n");
 }
 
+/* ---- Filters ------------------------------------------------------------------------------------ */
+
+static const struct medio_attr gate_attrs[] = {
+	{ "open", (void *)1, (void *)1 },
+	{ "count", (void *)1, NULL },
+	{ NULL },
+};
+static const struct medio_filter gate = { .name = "gate", .attrs = gate_attrs };
+static const struct medio_filter plain = { .name = "gat" };
+static const struct medio_filter *const known[] = { &plain, &gate, NULL };
+
+static struct medio_mdev *filtered(void)
+{
+	struct medio_mdev *mdev = instance(NULL, 0);
+	struct medio_managed *inst = medio_managed_of(mdev);
+
+	inst->manager->known_filters = known;
+	medio_strv_add(&inst->filters, "gate:a=1");
+	medio_strv_add(&inst->filters, "gat");
+	medio_strv_add(&inst->filters, "gate");
+	return mdev;
+}
+
+static void test_filters_attributes_are_asked_of_the_worker(void **state)
+{
+	struct medio_mdev *mdev = filtered();
+	struct shown s;
+
+	(void)state;
+	expect(mdev, "filters/gate/open", "told\n");
+	assert_log("ask:filters/gate/open=");
+	assert_int_equal(store(mdev, "filters/gate.1/open", "1\n"), 0);
+	assert_log("ask-store:filters/gate.1/open=1\n");
+	assert_int_equal(store(mdev, "filters/gate/count", "1"), -EIO);
+	assert_int_equal(store(mdev, "filters/gate/none", "1"), -ENOENT);
+	assert_int_equal(medio_attr_show(mdev, "filters/gate.2/open", shown, &s), -ENOENT);
+	assert_int_equal(medio_attr_show(mdev, "filters/gat/open", shown, &s), -ENOENT);
+	assert_int_equal(medio_attr_show(mdev, "filters/gate", shown, &s), -ENOENT);
+	assert_int_equal(store_as(mdev, &stranger, "filters/gate/open", "1"), -EACCES);
+	assert_int_equal(medio_mdev_unbind(mdev, NULL, NULL), 0);
+	assert_int_equal(medio_attr_show(mdev, "filters/gate/open", shown, &s), -ENODEV);
+}
+
+static void test_filters_attributes_stand_among_the_others(void **state)
+{
+	static const char *const wanted[] = { "alpha", "filters/gate.1/count",
+		"filters/gate.1/open", "filters/gate/count", "filters/gate/open", "medio/client" };
+	struct medio_mdev *mdev = filtered();
+	bool writable;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		assert_string_equal(medio_attr_path(mdev, i, &writable), wanted[i]);
+		assert_int_equal(writable, i == 2 || i == 4);
+	}
+	/* They go with their filter. */
+	medio_strv_free(&medio_managed_of(mdev)->filters);
+	assert_string_equal(medio_attr_path(mdev, 1, NULL), "medio/client");
+}
+
 /* ---- The order --------------------------------------------------------------------------------- */
 
 static void test_paths_are_sorted_each_once_and_say_what_is_writable(void **state)
@@ -323,10 +383,62 @@ static void test_paths_are_sorted_each_once_and_say_what_is_writable(void **stat
 	assert_string_equal(medio_attr_path(mdev, 13, NULL), "params/port0");
 }
 
+static void test_a_card_that_can_have_virtual_functions_shows_them(void **state)
+{
+	static const struct {
+		const char *path, *text;
+		bool writable;
+	} wanted[] = {
+		{ "sriov_drivers_autoprobe", "1\n", true },
+		{ "sriov_numvfs", "5\n", true },
+		{ "sriov_offset", "1\n", false },
+		{ "sriov_stride", "2\n", false },
+		{ "sriov_totalvfs", "64\n", false },
+		{ "sriov_vf_device", "c0f\n", false },
+	};
+	struct medio_mdev *mdev = instance(NULL, 0);
+	struct medio_managed *inst = medio_managed_of(mdev);
+	struct shown s = { 0 };
+	unsigned found = 0;
+	bool writable;
+
+	(void)state;
+	assert_int_equal(medio_attr_show(mdev, "sriov_numvfs", shown, &s), -ENOENT);
+	assert_int_equal(store(mdev, "sriov_numvfs", "1"), -ENOENT);
+	inst->vfs = calloc(1, sizeof(*inst->vfs));
+	inst->vfs->total = 64;
+	inst->vfs->offset = 1;
+	inst->vfs->stride = 2;
+	inst->vfs->vf_device = 0xc0f;
+	inst->vfs->wanted = 5;
+	for (unsigned n = 0; found < 6; n++) {
+		const char *path = medio_attr_path(mdev, n, &writable);
+		assert_non_null(path);
+		if (strcmp(path, wanted[found].path) != 0)
+			continue;
+		assert_int_equal(writable, wanted[found].writable);
+		expect(mdev, path, wanted[found].text);
+		found++;
+	}
+	assert_int_equal(store(mdev, "sriov_numvfs", "0x7\n"), 0);
+	assert_log("numvfs:7");
+	assert_int_equal(store(mdev, "sriov_totalvfs", "1"), -EIO);
+	assert_int_equal(store(mdev, "sriov_numvfs", "seven"), -EINVAL);
+	assert_int_equal(store(mdev, "sriov_numvfs", "65536"), -ERANGE);
+	assert_int_equal(store_as(mdev, &stranger, "sriov_numvfs", "1"), -EACCES);
+	assert_int_equal(store(mdev, "sriov_drivers_autoprobe", "off\n"), 0);
+	assert_true(inst->vfs->leave_unbound);
+	assert_int_equal(store(mdev, "sriov_drivers_autoprobe", "Y"), 0);
+	assert_false(inst->vfs->leave_unbound);
+	assert_int_equal(store(mdev, "sriov_drivers_autoprobe", "2"), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_FAKE(test_a_parameter_shows_what_was_assigned_or_its_default),
+		WITH_FAKE(test_filters_attributes_are_asked_of_the_worker),
+		WITH_FAKE(test_filters_attributes_stand_among_the_others),
 		WITH_FAKE(test_mediods_attributes_show_the_instance),
 		WITH_FAKE(test_the_devices_own_come_from_the_driver),
 		WITH_FAKE(test_errors_of_show),
@@ -338,6 +450,7 @@ int main(void)
 		WITH_FAKE(test_errors_of_store),
 		WITH_FAKE(test_the_devices_own_get_the_text_as_it_was_written),
 		WITH_FAKE(test_paths_are_sorted_each_once_and_say_what_is_writable),
+		WITH_FAKE(test_a_card_that_can_have_virtual_functions_shows_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

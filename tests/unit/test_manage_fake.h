@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "manage/functions.h"
 #include "manage/managed.h"
 #include "util/error.h"
 
@@ -109,6 +110,7 @@ static inline void fake_remove(struct medio_mdev *mdev)
 	medio_strv_free(&inst->filters);
 	free(inst->socket);
 	free(inst->trouble);
+	free(inst->vfs);
 	free(inst);
 }
 
@@ -154,6 +156,37 @@ const struct medio_mdev_driver medio_mdev_worker = {
 struct medio_managed *medio_managed_of(const struct medio_mdev *mdev)
 {
 	return medio_mdev_driver(mdev) == &medio_mdev_worker ? medio_mdev_data(mdev) : NULL;
+}
+
+/* Of a filter: as if the worker had answered. */
+int medio_managed_ask_attr(struct medio_managed *inst, const char *name, const char *text,
+	size_t size, medio_mdev_attr_done *done, void *opaque)
+{
+	(void)inst;
+	fake_log("%s:%s=%.*s", text ? "ask-store" : "ask", name, (int)size, text ? text : "");
+	if (text)
+		done(opaque, (ssize_t)size, NULL);
+	else
+		done(opaque, 5, "told\n");
+	return 0;
+}
+
+/* ---- Virtual functions ------------------------------------------------------------------------- */
+
+void medio_functions_set(
+	struct medio_managed *inst, unsigned num, medio_mdev_done *done, void *opaque)
+{
+	fake_log("numvfs:%u", num);
+	if (!fake->store_ret)
+		inst->vfs->wanted = num;
+	if (done)
+		done(opaque, fake->store_ret);
+}
+
+int medio_functions_set_autoprobe(struct medio_managed *inst, bool autoprobe)
+{
+	inst->vfs->leave_unbound = !autoprobe;
+	return 0;
 }
 
 /* ---- What the manager does --------------------------------------------------------------------- */

@@ -308,6 +308,65 @@ static void test_check_needs_no_manager(void **state)
 	assert_words(err, "did you mean 'ports'?");
 }
 
+static const struct medio_type vf_type = { .name = "net-vf" };
+static const struct medio_sriov sriov = { .vf = &vf_type, .total_vfs = 64 };
+static const struct medio_param card_params[] = {
+	{ "vfs", MEDIO_PARAM_UINT, 0, "64", "How many", .max = 256 },
+	{ "null", MEDIO_PARAM_BOOL, 8, NULL, "Nothing behind it" },
+	{ NULL },
+};
+static const struct medio_type card_type = {
+	.name = "net", .sriov = &sriov, .params = card_params
+};
+static const struct medio_type *const card_types[] = { &card_type, &vf_type, NULL };
+static const struct medio_parent_desc card_desc = { .name = "net", .types = card_types };
+static const struct medio_parent_kind card_kinds[] = {
+	{ .desc = &fake_mtty, .units = "ports" },
+	{ .desc = &card_desc, .cards = 1 },
+};
+
+static int set_cards(const char *spec, struct medio_error **err)
+{
+	return medio_parents_set(
+		&fake->manager, card_kinds, 2, open_plugin, &spec, spec ? 1 : 0, err);
+}
+
+static void test_cards_are_made_and_begin_with_their_parents_parameters(void **state)
+{
+	struct medio_error *err = NULL;
+	char uuid[37];
+
+	(void)state;
+	assert_int_equal(set_cards(NULL, NULL), 0); /* nothing unasked */
+	assert_int_equal(find("net")->settings.cards, 0);
+	assert_int_equal(set_cards("net,vfs=8,null=on", NULL), 0);
+	assert_int_equal(find("net")->settings.cards, 1);
+	assert_int_equal(find("net")->params.count, 2);
+	assert_string_equal(find("net")->params.items[0], "vfs=8");
+	fake->log[0] = '\0';
+	medio_parents_make_cards(&fake->manager);
+	assert_logged("create:");
+	medio_functions_card_uuid("net", 0, uuid);
+	assert_non_null(medio_bus_find_mdev(fake->manager.bus, uuid, 36));
+	medio_parents_make_cards(&fake->manager); /* it is there */
+	assert_log("");
+	assert_int_equal(set_cards("net,cards=3", NULL), 0);
+	assert_int_equal(find("net")->params.count, 0);
+	fake->log[0] = '\0';
+	medio_parents_make_cards(&fake->manager);
+	medio_functions_card_uuid("net", 2, uuid);
+	assert_non_null(medio_bus_find_mdev(fake->manager.bus, uuid, 36));
+	assert_int_equal(set_cards("net,vfs=257", &err), -EINVAL);
+	assert_words(err, "256");
+	assert_int_equal(set_cards("net,speed=1", &err), -EINVAL);
+	assert_words(err, "speed");
+	assert_int_equal(set_cards("mtty,vfs=1", &err), -EINVAL);
+	assert_words(err, "vfs");
+	assert_int_equal(set_cards("mtty,cards=1", &err), -EINVAL);
+	assert_words(err, "virtual functions");
+	finish();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,6 +382,7 @@ int main(void)
 		WITH_FAKE(test_without_a_bus_memory_is_freed),
 		WITH_FAKE(test_others_parents_are_left_alone),
 		WITH_FAKE(test_a_plugin_is_a_parent_with_its_one_type),
+		WITH_FAKE(test_cards_are_made_and_begin_with_their_parents_parameters),
 		cmocka_unit_test(test_check_needs_no_manager),
 	};
 

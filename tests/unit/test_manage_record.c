@@ -154,6 +154,13 @@ static void test_everything_else_is_refused_with_words(void **state)
 		HEAD "\"params\":\"a\"," TAIL,
 		HEAD "\"params\":[\"a\",1]," TAIL,
 		HEAD "\"filters\":[\"a\\u0000b\"]," TAIL,
+		HEAD "\"card\":-1,\"numvfs\":1,\"leave_unbound\":0," TAIL,
+		HEAD "\"card\":0,\"numvfs\":257,\"leave_unbound\":0," TAIL,
+		HEAD "\"card\":0,\"numvfs\":1," TAIL,
+		HEAD "\"card\":0,\"numvfs\":1,\"leave_unbound\":2," TAIL,
+		HEAD "\"pf\":\"nic0\",\"vf\":0," TAIL,
+		HEAD "\"pf\":\"00000000-0000-4000-8000-000000000002\"," TAIL,
+		HEAD "\"pf\":\"00000000-0000-4000-8000-000000000002\",\"vf\":256," TAIL,
 	};
 	struct medio_record record;
 
@@ -164,6 +171,31 @@ static void test_everything_else_is_refused_with_words(void **state)
 	}
 }
 
+static void test_cards_and_their_virtual_functions_know_each_other(void **state)
+{
+	static const char whole[] = HEAD
+		"\"card\":2,\"numvfs\":7,\"leave_unbound\":1,"
+		"\"pf\":\"00000000-0000-4000-8000-00000000000A\",\"vf\":255," TAIL;
+	struct medio_record record, again;
+
+	(void)state;
+	assert_int_equal(parse(WHOLE, &record), 0);
+	assert_int_equal(record.card, -1);
+	assert_string_equal(record.pf, "");
+	medio_record_free(&record);
+	assert_int_equal(parse(whole, &record), 0);
+	char *text = medio_record_print(&record);
+	medio_record_free(&record);
+	assert_int_equal(parse(text, &again), 0);
+	assert_int_equal(again.card, 2);
+	assert_int_equal(again.numvfs, 7);
+	assert_true(again.leave_unbound);
+	assert_string_equal(again.pf, "00000000-0000-4000-8000-00000000000a");
+	assert_int_equal(again.vf, 255);
+	medio_record_free(&again);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +203,7 @@ int main(void)
 		cmocka_unit_test(test_a_link_in_its_place_is_not_followed),
 		cmocka_unit_test(test_what_is_not_needed_may_be_absent),
 		cmocka_unit_test(test_everything_else_is_refused_with_words),
+		cmocka_unit_test(test_cards_and_their_virtual_functions_know_each_other),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "device/instance.h"
 
 #include <medio/mdev.h>
+#include <medio/virtio.h>
 
 #include <errno.h>
 #include <setjmp.h>
@@ -100,7 +101,18 @@ static const struct medio_type number_type = {
 	.ops = &number_ops,
 };
 
-static const struct medio_type *const types[] = { &number_type, NULL };
+/* ---- A virtio device that does nothing ----------------------------------------------------------- */
+
+static const struct medio_virtio_type idle_virtio = { .id = 42, .max_queues = 1 };
+
+static const struct medio_type idle_type = {
+	MEDIO_VIRTIO_TYPE(&idle_virtio, struct medio_virtio, 42, 1, 0xff0000),
+	.name = "idle",
+	.summary = "Nothing",
+	.params = (const struct medio_param[]){ MEDIO_VIRTIO_PARAMS, { NULL } },
+};
+
+static const struct medio_type *const types[] = { &number_type, &idle_type, NULL };
 static const struct medio_parent_desc desc = { .name = "numbers", .types = types, .capacity = 2 };
 
 /* ---- Set-up ------------------------------------------------------------------------------------ */
@@ -178,6 +190,49 @@ static void create_starts_the_device_and_remove_ends_it(void **state)
 	assert_int_equal(running, 0);
 }
 
+static size_t bar_size(const struct medio_mdev *mdev)
+{
+	struct medio_region_view view;
+
+	assert_int_equal(medio_instance_region(medio_mdev_local_instance(mdev),
+				 MEDIO_REGION_BAR0 + MEDIO_VIRTIO_BAR, &view),
+		0);
+	return view.size;
+}
+
+static void a_bare_one_has_no_card_also_when_it_is_bound_again(void **state)
+{
+	struct bed *bed = *state;
+	const struct medio_mdev_options bare = { .bare = true };
+	struct medio_mdev *mdev = NULL;
+
+	assert_int_equal(
+		medio_mdev_create(bed->parent, &idle_type, UUID, 36, &bare, &mdev, NULL), 0);
+	assert_int_equal(bar_size(mdev), 0);
+	assert_int_equal(medio_mdev_unbind(mdev, NULL, NULL), 0);
+	assert_int_equal(medio_mdev_bind(mdev, NULL, NULL, NULL), 0);
+	assert_int_equal(bar_size(mdev), 0);
+	assert_int_equal(medio_mdev_remove(mdev, NULL, NULL), 0);
+	assert_int_equal(
+		medio_mdev_create(bed->parent, &idle_type, UUID, 36, NULL, &mdev, NULL), 0);
+	assert_int_equal(bar_size(mdev), MEDIO_VIRTIO_BAR_SIZE);
+	assert_int_equal(medio_mdev_remove(mdev, NULL, NULL), 0);
+}
+
+static void what_is_no_virtio_device_cannot_be_bare(void **state)
+{
+	struct bed *bed = *state;
+	const struct medio_mdev_options bare = { .bare = true };
+	struct medio_error *err = NULL;
+	struct medio_mdev *mdev;
+
+	assert_int_equal(medio_mdev_create(bed->parent, &number_type, UUID, 36, &bare, &mdev, &err),
+		-ENOTSUP);
+	assert_non_null(strstr(medio_error_text(err), "number is not a virtio device"));
+	medio_error_free(err);
+	assert_int_equal(running, 0);
+}
+
 static void what_the_device_says_reaches_the_user(void **state)
 {
 	struct bed *bed = *state;
@@ -243,6 +298,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BED(create_starts_the_device_and_remove_ends_it),
+		WITH_BED(a_bare_one_has_no_card_also_when_it_is_bound_again),
+		WITH_BED(what_is_no_virtio_device_cannot_be_bare),
 		WITH_BED(what_the_device_says_reaches_the_user),
 		WITH_BED(attributes_show_and_store_the_devices_state),
 		WITH_BED(pins_reach_the_instances_memory),

@@ -184,6 +184,44 @@ static void a_card_with_all_decodes_as_lspci_does(void **state)
 	same_as_lspci(bytes, sizeof(bytes));
 }
 
+/* As its driver leaves it: two VFs, BARs of theirs placed. */
+static const struct medio_config_bytes enabled[] = {
+	{ 0x108 + 0x10, 2, "\x02\x00" },
+	{ 0x108 + 0x08, 2, "\x19\x00" },
+	{ 0x108 + 0x24, 12, "\x00\x00\x00\xfe\x10\x00\x00\x00\x00\x00\x00\xfd" },
+	{ 0 },
+};
+
+static void a_physical_function_decodes_as_lspci_does(void **state)
+{
+	uint8_t bytes[4096];
+
+	read_card(&pf_type, NULL, bytes, sizeof(bytes));
+	same_as_lspci(bytes, sizeof(bytes));
+	read_card(&pf_type, enabled, bytes, sizeof(bytes));
+	same_as_lspci(bytes, sizeof(bytes));
+	/* Bits that our own never has. */
+	memset(bytes + 0x104, 0x35, 4);
+	for (unsigned i = 4; i < 64; i++)
+		bytes[0x108 + i] = (uint8_t)(0x2d + 7 * i);
+	bytes[0x108 + 0x38] = 8; /* lspci would read on for the second half of the last one */
+	same_as_lspci(bytes, sizeof(bytes));
+	same_as_lspci(bytes, 256);
+
+	struct medio_pci_decode decode = { .slot = "x", .bytes = bytes, .count = 0x140 };
+	read_card(&pf_type, enabled, bytes, sizeof(bytes));
+	decode.verbose = 2;
+	char *text = ours(&decode); /* half of it */
+	assert_non_null(strstr(text, "Single Root I/O Virtualization (SR-IOV)\n"));
+	assert_null(strstr(text, "IOVCap"));
+	free(text);
+	decode.count = sizeof(bytes);
+	text = ours_json(&decode);
+	assert_non_null(strstr(text, "\"num_vfs\": 2"));
+	assert_non_null(strstr(text, "\"enabled\": true"));
+	free(text);
+}
+
 static void sizes_are_printed_when_known(void **state)
 {
 	static const uint64_t sizes[6] = { 8, 8, 0x10000, UINT64_C(3) << 30, 0, 0 };
@@ -437,6 +475,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mtty_decodes_as_lspci_does),
 		cmocka_unit_test(a_card_with_all_decodes_as_lspci_does),
+		cmocka_unit_test(a_physical_function_decodes_as_lspci_does),
 		cmocka_unit_test(sizes_are_printed_when_known),
 		cmocka_unit_test(names_fall_back_to_numbers_without_a_database),
 		cmocka_unit_test(a_database_that_is_garbage_gives_numbers),

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -42,8 +43,11 @@ static void another_abi_and_bad_names_are_refused(void **state)
 {
 	struct medio_type type = mtty_type;
 
-	type.abi = 2;
-	refused(&type, -EPROTO, "version 2", "has 1");
+	type.abi = MEDIO_DEVICE_ABI + 1;
+	char built[32], has[32];
+	snprintf(built, sizeof(built), "version %u", type.abi);
+	snprintf(has, sizeof(has), "has %u", MEDIO_DEVICE_ABI);
+	refused(&type, -EPROTO, built, has);
 	type = mtty_type;
 	type.name = NULL;
 	refused(&type, -EINVAL, "no name", "");
@@ -382,6 +386,54 @@ static void the_space_can_be_filled_to_the_last_byte(void **state)
 	refused(&type, -EINVAL, "more than 48", "");
 }
 
+/* The ids of the extended list, as two digits each. */
+static void ext_list(const struct medio_pci_layout *layout, char *out, size_t size)
+{
+	out[0] = '\0';
+	for (unsigned at = 0x100; at;) {
+		uint32_t header = medio_pci_get32(layout->initial + at);
+		size_t len = strlen(out);
+		snprintf(out + len, size - len, "%02x ", header & 0xffff);
+		at = header >> 20;
+	}
+}
+
+static void functions_of_many_have_ari_and_sriov_behind_the_listed_ones(void **state)
+{
+	struct medio_pci_layout *layout;
+	struct medio_sriov sriov = pf_sriov;
+	struct medio_type type = rich_type, vf = pf_vf_type;
+	char list[64];
+
+	type.sriov = &sriov;
+	sriov.vf = &vf;
+	layout = made(&type);
+	ext_list(layout, list, sizeof(list));
+	assert_string_equal(list, "03 0b 0e 10 ");
+	assert_true(layout->extent >= layout->sriov + 0x40);
+	assert_int_equal(layout->total_vfs, 8);
+	medio_pci_layout_unref(layout);
+
+	layout = made(&pf_type);
+	ext_list(layout, list, sizeof(list));
+	assert_string_equal(list, "0e 10 ");
+	medio_pci_layout_unref(layout);
+
+	assert_int_equal(medio_pci_layout_new_vf(&pf_vf_type, &layout, NULL), 0);
+	ext_list(layout, list, sizeof(list));
+	assert_string_equal(list, "0e ");
+	assert_int_equal(layout->sriov, 0);
+	medio_pci_layout_unref(layout);
+
+	/* Without room: the card has filled its space. */
+	static const uint8_t filler[0xe00];
+	const struct medio_config_bytes config[] = { { 0x110, sizeof(filler), filler },
+		{ 0xf10, 0xf0, filler }, { 0 } };
+	type = pf_type;
+	type.config = config;
+	refused(&type, -EINVAL, "no room", "0x10");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -400,6 +452,7 @@ int main(void)
 		cmocka_unit_test(automatic_places_go_around_config_bytes),
 		cmocka_unit_test(without_extended_capabilities_the_header_at_0x100_is_zero),
 		cmocka_unit_test(the_space_can_be_filled_to_the_last_byte),
+		cmocka_unit_test(functions_of_many_have_ari_and_sriov_behind_the_listed_ones),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -79,4 +79,28 @@ static const struct medio_type rich_type = {
 	.caps = rich_caps,
 };
 
+/* A physical function with virtual ones: ARI at 0x100, SR-IOV at 0x108. */
+static const struct medio_cap pf_caps[] = { { .kind = MEDIO_CAP_PCIE }, { 0 } };
+
+static const struct medio_type pf_vf_type = {
+	.abi = MEDIO_DEVICE_ABI,
+	.name = "pf-vf",
+	.id = { 0x1234, 0x0002, 0, 0, 0, 0xff0000 },
+	.bars = { { .kind = MEDIO_BAR_MEM64, .prefetchable = true, .size = 0x2000 },
+		[2] = { .kind = MEDIO_BAR_MEM32, .size = 0x4000 } },
+	.caps = pf_caps,
+};
+
+static const struct medio_sriov pf_sriov = { .vf = &pf_vf_type, .total_vfs = 8 };
+
+static const struct medio_type pf_type = {
+	.abi = MEDIO_DEVICE_ABI,
+	.name = "pf",
+	.id = { 0x1234, 0x0001, 0, 0, 0, 0xff0000 },
+	.bars = { { .kind = MEDIO_BAR_MEM32, .size = 4096 } },
+	.irqs = { .intx_pin = 1 },
+	.caps = pf_caps,
+	.sriov = &pf_sriov,
+};
+
 #endif

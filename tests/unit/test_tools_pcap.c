@@ -84,7 +84,7 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(got.original, sizeof(frame));
 	assert_memory_equal(buf, frame, sizeof(frame));
 	assert_int_equal(got.when.tv_sec, 1700000000);
-	assert_int_equal(got.when.tv_nsec, 123456000);
+	assert_int_equal(got.when.tv_nsec, 123456789);
 	free(bytes);
 }
 

@@ -47,8 +47,8 @@ static void a_good_one_gives_its_type(void **state)
 
 static void another_abi_is_told_to_be_built_again(void **state)
 {
-	refused("abi", -EPROTO, "ABI 99, this medio has 1: build it again");
-	refused("type_abi", -EPROTO, "ABI 98, this medio has 1: build it again");
+	refused("abi", -EPROTO, "ABI 99, this medio has 3: build it again");
+	refused("type_abi", -EPROTO, "ABI 98, this medio has 3: build it again");
 }
 
 static void one_without_a_type_is_refused(void **state)

@@ -2,7 +2,7 @@
 /* The driver of virtio disks on a small disk: data, commands, what the device says of itself. */
 #include <errno.h>
 
-#include "../../drivers/disk.h"
+#include "../../drivers/block.h"
 #include "test_bytes.h"
 #include "test_tick.h"
 #include "test_virtio_blk_bed.h"
@@ -26,7 +26,7 @@ static void identifies(void **state)
 	assert_int_equal(info.blocks, BLOCKS);
 	assert_int_equal(info.block, BLOCK);
 	assert_int_equal(info.max_transfer, 1 << 20);
-	assert_int_equal(info.depth, VIRTIO_BLK_DEPTH);
+	assert_int_equal(info.depth, 256 / 3); /* descriptors of the queue, and of a command */
 	assert_false(info.read_only);
 	assert_true(info.volatile_cache);
 	assert_int_equal(info.virtio.irq, MEDIO_CARD_MSIX);
@@ -146,7 +146,7 @@ static void small_queues(void **state)
 				info.max_transfer / BLOCK, bed->iova, bed))
 				n++;
 			while (n) {
-				int got = virtio_blk_poll(bed->blk, 20000, done, 64);
+				int got = virtio_blk_poll(bed->blk, 60000, done, 64);
 				assert_true(got > 0 && (unsigned)got <= n);
 				n -= (unsigned)got;
 			}
@@ -170,7 +170,7 @@ static void completes_out_of_order(void **state)
 	virtio_quirks.backwards = true;
 	virtio_quirks.offer = VIRTIO_F_RING_PACKED;
 	plug(bed, NULL);
-	opens(bed, NULL);
+	opens(bed, &(struct virtio_options){ .irq = VIRTIO_IRQ_BEST, .queue_size = 64 * 3 });
 	for (unsigned i = 0; i < 64; i++) {
 		memset(bed->buf, (int)i + 1, BLOCK);
 		assert_int_equal(one(bed, VIRTIO_BLK_WRITE, i, 1, bed->iova).ret, 0);
@@ -183,7 +183,7 @@ static void completes_out_of_order(void **state)
 		virtio_blk_submit(bed->blk, VIRTIO_BLK_READ, 0, 1, bed->iova, bed), -EAGAIN);
 	/* The last first; a small array takes them in parts. */
 	while (n < 64) {
-		int got = virtio_blk_poll(bed->blk, 20000, done + n, n < 10 ? 10 - n : 64 - n);
+		int got = virtio_blk_poll(bed->blk, 60000, done + n, n < 10 ? 10 - n : 64 - n);
 		assert_true(got > 0);
 		n += (unsigned)got;
 	}
@@ -337,10 +337,10 @@ static void large_blocks(void **state)
 static void is_found_as_a_disk(void **state)
 {
 	static const struct virtio_model_shape shapes[] = { { 0 }, { .transitional = true } };
-	const struct disk_options second = { .irq = DISK_IRQ_BEST, .unit = 2 };
+	const struct block_options second = { .irq = BLOCK_IRQ_BEST, .unit = 2 };
 	struct bed *bed = *state;
-	struct disk_done done;
-	struct disk *disk;
+	struct block_done done;
+	struct block *disk;
 
 	for (unsigned i = 0; i < 2; i++) {
 		virtio_quirks.offer = i ? VIRTIO_F_RING_PACKED : 0;
@@ -348,25 +348,25 @@ static void is_found_as_a_disk(void **state)
 		virtio_blk_quirks.fail_sector = 3;
 		plug(bed, &shapes[i]);
 		assert_int_equal(
-			disk_open(bed->card, &second, &disk, bed->words, sizeof(bed->words)),
+			block_open(bed->card, &second, &disk, bed->words, sizeof(bed->words)),
 			-EINVAL);
 		assert_string_equal(bed->words, "no unit 2: a virtio disk is one");
 		assert_int_equal(
-			disk_open(bed->card, NULL, &disk, bed->words, sizeof(bed->words)), 0);
-		const struct disk_info *info = disk_get_info(disk);
+			block_open(bed->card, NULL, &disk, bed->words, sizeof(bed->words)), 0);
+		const struct block_info *info = block_get_info(disk);
 		assert_string_equal(info->driver, "virtio-blk");
 		assert_string_equal(info->model,
 			i ? "virtio block device, packed ring" : "virtio block device, split ring");
 		assert_string_equal(info->serial, "S-1 of ?[2J tests");
 		assert_int_equal(info->size, (uint64_t)BLOCKS * BLOCK);
-		assert_int_equal(disk_submit(disk, DISK_READ, 1024, 1024, bed->iova, bed), 0);
-		assert_int_equal(disk_poll(disk, 20000, &done, 1), 1);
+		assert_int_equal(block_submit(disk, BLOCK_READ, 1024, 1024, bed->iova, bed), 0);
+		assert_int_equal(block_poll(disk, 60000, &done, 1), 1);
 		assert_int_equal(done.ret, -EIO);
 		assert_string_equal(done.words, "the device met an error (status 1)");
-		assert_int_equal(disk_submit(disk, DISK_READ, 2048, 1024, bed->iova, bed), 0);
-		assert_int_equal(disk_poll(disk, 20000, &done, 1), 1);
+		assert_int_equal(block_submit(disk, BLOCK_READ, 2048, 1024, bed->iova, bed), 0);
+		assert_int_equal(block_poll(disk, 60000, &done, 1), 1);
 		assert_int_equal(done.ret, 0);
-		disk_close(disk);
+		block_close(disk);
 		unplug(bed);
 	}
 }
@@ -375,12 +375,13 @@ static void others_are_no_disk(void **state)
 {
 	static struct medio_type other;
 	struct bed *bed = *state;
-	struct disk *disk;
+	struct block *disk;
 
 	other = *virtio_model_type(&virtio_model_blk, &(struct virtio_model_shape){ 0 });
 	other.id.device = 0x1041;
 	assert_int_equal(card_bed_open(&bed->card_bed, &other, NULL, bed->way), 0);
-	assert_int_equal(disk_open(bed->card_bed.card, NULL, &disk, bed->words, sizeof(bed->words)),
+	assert_int_equal(
+		block_open(bed->card_bed.card, NULL, &disk, bed->words, sizeof(bed->words)),
 		-ENODEV);
 	assert_string_equal(bed->words,
 		"no disk that there is a driver for: it is 1af4:1041 of class 010000; there are nvme "

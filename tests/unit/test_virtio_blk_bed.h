@@ -107,7 +107,7 @@ static inline struct virtio_blk_done one(
 	struct virtio_blk_done done = { 0 };
 
 	assert_int_equal(virtio_blk_submit(bed->blk, op, block, count, iova, bed), 0);
-	int n = virtio_blk_poll(bed->blk, 20000, &done, 1);
+	int n = virtio_blk_poll(bed->blk, 60000, &done, 1);
 	if (n != 1)
 		fail_msg("%d: %s", n, virtio_blk_words(bed->blk));
 	assert_ptr_equal(done.tag, bed);
@@ -123,7 +123,7 @@ static inline void breaks(struct bed *bed, int ret, const char *words)
 	assert_int_equal(virtio_blk_submit(bed->blk, VIRTIO_BLK_READ, 0, 1, bed->iova, bed), 0);
 	/* A good one may come before the bad one. */
 	while (got >= 0)
-		got = virtio_blk_poll(bed->blk, 20000, done, 1);
+		got = virtio_blk_poll(bed->blk, 60000, done, 1);
 	says(virtio_blk_words(bed->blk), words);
 	assert_int_equal(got, ret);
 	assert_int_equal(virtio_blk_submit(bed->blk, VIRTIO_BLK_READ, 0, 1, bed->iova, bed), ret);

@@ -16,7 +16,7 @@
 #include "test_card_bed.h"
 #include "test_virtio_net_model.h"
 
-#define LONG_MS 20000
+#define LONG_MS 60000
 
 /* ---- Set-up ------------------------------------------------------------------------------------ */
 
@@ -475,7 +475,7 @@ static void needs_a_reset(void **state)
 static void silence_ends(void **state)
 {
 	struct bed *bed = *state;
-	const struct virtio_options opts = { .irq = VIRTIO_IRQ_BEST, .silent_ms = 20 };
+	const struct virtio_options opts = { .irq = VIRTIO_IRQ_BEST, .silent_ms = 1000 };
 
 	opens(bed, &opts);
 	/* Nobody owes us frames. */

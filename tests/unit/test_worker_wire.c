@@ -144,12 +144,36 @@ static void a_kind_carries_what_its_kind_carries(void **state)
 			known++;
 	}
 	/* Bare ones; the others need strings. */
-	assert_int_equal(known, 11);
+	assert_int_equal(known, 14);
 	struct medio_wire_msg msg = { .kind = MEDIO_WIRE_STOP, .data = "x", .size = 1 };
 	assert_int_equal(medio_wire_decode(&packet, (size_t)encode(&msg)), -EPROTO);
 	msg = start_message();
 	msg.size--;
 	assert_int_equal(medio_wire_decode(&packet, (size_t)encode(&msg)), -EPROTO);
+}
+
+static void what_a_card_can_have_is_told_whole_or_not_at_all(void **state)
+{
+	const struct {
+		struct medio_wire_sriov sriov;
+		uint8_t more[8];
+	} bytes = {
+		.sriov = { .total = 256, .num = 3, .offset = 1, .stride = 2, .vf_device = 0x1041 }
+	};
+	const struct medio_wire_sriov sriov = bytes.sriov;
+	struct medio_wire_msg msg = { .kind = MEDIO_WIRE_STARTED, .data = &bytes };
+	struct medio_wire_sriov seen;
+
+	(void)state;
+	for (msg.size = 0; msg.size <= sizeof(sriov) + 8; msg.size++) {
+		bool whole = msg.size == 0 || msg.size == sizeof(sriov);
+		assert_int_equal(
+			medio_wire_decode(&packet, (size_t)encode(&msg)), whole ? 0 : -EPROTO);
+	}
+	msg.size = sizeof(sriov);
+	assert_int_equal(medio_wire_decode(&packet, (size_t)encode(&msg)), 0);
+	memcpy(&seen, packet.msg.data, sizeof(seen));
+	assert_memory_equal(&seen, &sriov, sizeof(seen));
 }
 
 static void each_byte_of_the_frame_matters(void **state)
@@ -326,6 +350,7 @@ int main(void)
 		cmocka_unit_test(a_message_too_large_is_not_made),
 		cmocka_unit_test(counts_must_add_up),
 		cmocka_unit_test(a_kind_carries_what_its_kind_carries),
+		cmocka_unit_test(what_a_card_can_have_is_told_whole_or_not_at_all),
 		cmocka_unit_test(each_byte_of_the_frame_matters),
 		cmocka_unit_test(descriptors_come_along_and_are_closed_on_exec),
 		cmocka_unit_test(descriptors_of_nonsense_are_closed),

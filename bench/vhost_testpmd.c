@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vhost_testpmd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define ANSWER_MS 20000
+
+/* What there is to read; 0: the end. */
+static ssize_t take(struct testpmd *t)
+{
+	struct pollfd p = { .fd = t->side.talk, .events = POLLIN };
+
+	/* Its beginning does not matter when there is too much. */
+	if (t->size == sizeof(t->said) - 1) {
+		t->size /= 2;
+		memmove(t->said, t->said + sizeof(t->said) - 1 - t->size, t->size);
+	}
+	if (poll(&p, 1, 100) <= 0)
+		return -EAGAIN;
+	ssize_t n = read(t->side.talk, t->said + t->size, sizeof(t->said) - 1 - t->size);
+	if (n <= 0)
+		return 0;
+	for (ssize_t i = 0; i < n; i++)
+		if (!t->said[t->size + (size_t)i])
+			t->said[t->size + (size_t)i] = ' ';
+	t->size += (size_t)n;
+	t->said[t->size] = 0;
+	return n;
+}
+
+static int await(struct testpmd *t, const char *until)
+{
+	uint64_t end = medio_now_ns() + ANSWER_MS * UINT64_C(1000000);
+
+	while (!strstr(t->said, until)) {
+		if (medio_now_ns() > end)
+			return -ETIMEDOUT;
+		if (take(t) == 0)
+			return -EPIPE;
+	}
+	return 0;
+}
+
+int testpmd_start(
+	struct testpmd *t, const char *device, const char *mode, const char *socket, int cpu)
+{
+	char program[512], processors[64], forward[64];
+	const char *words[] = { program, "--lcores", processors, "--no-huge", "-m", "128",
+		"--no-pci", "--no-telemetry", "--no-shconf", "--vdev", device, "--", "-i",
+		"--total-num-mbufs=8192", forward, NULL };
+
+	*t = (struct testpmd){ 0 };
+	vhost_peers_path("dpdk-testpmd", program, sizeof(program));
+	/* The prompt and the forwarding are a thread each; the first sleeps. */
+	snprintf(processors, sizeof(processors), "0@%d,1@%d", cpu, cpu);
+	snprintf(forward, sizeof(forward), "--forward-mode=%s", mode);
+	vhost_side_run(&t->side, words, socket, cpu, VHOST_TALK);
+	int ret = await(t, "testpmd> ");
+	if (ret == 0 && !socket)
+		ret = vhost_side_wait(&t->side);
+	if (ret)
+		testpmd_stop(t);
+	return ret;
+}
+
+int testpmd_do(struct testpmd *t, const char *command, const char *until)
+{
+	char line[128];
+	int len = snprintf(line, sizeof(line), "%s\n", command);
+
+	t->size = 0;
+	t->said[0] = 0;
+	if (write(t->side.talk, line, (size_t)len) != len)
+		return -EPIPE;
+	return await(t, until);
+}
+
+double testpmd_number(const struct testpmd *t, const char *name)
+{
+	const char *last = NULL, *at = t->said;
+
+	while ((at = strstr(at, name))) {
+		at += strlen(name);
+		last = at;
+	}
+	return last ? strtod(last, NULL) : 0;
+}
+
+const char *testpmd_words(const struct testpmd *t)
+{
+	const char *last = t->said;
+
+	/* The last line that is not empty. */
+	for (const char *at = t->said; *at; at++)
+		if (*at == '\n' && at[1] && at[1] != '\n')
+			last = at + 1;
+	return last;
+}
+
+void testpmd_stop(struct testpmd *t)
+{
+	/* Its own end may hang when the other one has gone; nothing of it is needed. */
+	kill(t->side.pid, SIGKILL);
+	vhost_side_stop(&t->side);
+}
