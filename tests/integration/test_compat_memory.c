@@ -32,6 +32,15 @@
 #define PAGE  4096
 #define WRITE (PROT_READ | PROT_WRITE)
 
+/*
+ * Whole pages of the stack, until the function returns. A sanitizer has arrays elsewhere, and what alloca() gives too
+ * where the compiler knows how much.
+ */
+static volatile size_t unknown;
+#define ON_STACK(size) \
+	((char *)(((uintptr_t)__builtin_alloca((size) + PAGE + unknown) + PAGE - 1) & \
+		  -(uintptr_t)PAGE))
+
 /* ---- What programs do -------------------------------------------------------------------------- */
 
 static struct caught_ask take(void *at, size_t size, unsigned prot)
@@ -163,9 +172,8 @@ static void use_kinds(void)
 	CHECK(ask.files == ask.pieces);
 	check_reach(&ask, (uint64_t *)in_bss, PAGE);
 
-	/* The stack stays where it is, and is copied. A sanitizer has arrays elsewhere. */
-	char *stack = __builtin_alloca(8 * PAGE);
-	char *page = (char *)(((uintptr_t)stack + PAGE) & -(uintptr_t)PAGE);
+	/* The stack stays where it is, and is copied. */
+	char *page = ON_STACK(2 * PAGE);
 	ask = take(page, 2 * PAGE, RW);
 	CHECK(ask.pieces == 1 && ask.files == 0);
 	check_reach(&ask, (uint64_t *)page, PAGE);
@@ -682,8 +690,7 @@ static void test_memory_is_given_back_when_nobody_has_it(void **state)
 
 static void fork_and_exec(void)
 {
-	char *at = map_private(4 * PAGE), *stack = __builtin_alloca(4 * PAGE);
-	char *page = (char *)(((uintptr_t)stack + PAGE) & -(uintptr_t)PAGE);
+	char *at = map_private(4 * PAGE), *page = ON_STACK(PAGE);
 	struct caught_ask file = take(at, 4 * PAGE, RW), copied = take(page, PAGE, RW);
 	int status;
 
@@ -705,9 +712,7 @@ static void fork_and_exec(void)
 	child = fork();
 	if (!child) {
 		/* In a process that has memory of its own, and then ends by exec(). */
-		char more[4 * PAGE];
-		page = (char *)(((uintptr_t)more + PAGE) & -(uintptr_t)PAGE);
-		copied = take(page, PAGE, RW);
+		copied = take(ON_STACK(PAGE), PAGE, RW);
 		file = take(map_private(PAGE), PAGE, RW);
 		CHECK(copied.span == 2 && file.span == 3);
 		execl("/bin/true", "true", (char *)NULL);
