@@ -13,6 +13,7 @@
 #include "compat/fsnode.h"
 #include "compat/iommufd.h"
 #include "compat/kgroup.h"
+#include "compat/kranges.h"
 #include "util/cleanup.h"
 #include "util/error.h"
 
@@ -210,6 +211,18 @@ static void add_vfio(struct medio_sysfs *sysfs)
 
 /* ---- Groups ------------------------------------------------------------------------------------------- */
 
+/* As iommu_group_show_resv_regions() has it, of x86; only of devices that an IOMMU of that kind is in front of. */
+static void add_reserved(struct medio_sysfs *sysfs, struct medio_fsnode *folder, bool msi)
+{
+	char text[64] = "";
+
+	if (msi)
+		snprintf(text, sizeof(text), "0x%016llx 0x%016llx msi\n",
+			(unsigned long long)MEDIO_KRANGES_MSI_FIRST,
+			(unsigned long long)MEDIO_KRANGES_MSI_LAST);
+	made(sysfs, medio_fs_text(folder, "reserved_regions", 0444, "%s", text));
+}
+
 /* A group that VFIO made up for a device without an IOMMU is told by its name only. */
 static void add_group(struct medio_sysfs *sysfs, struct medio_kgroup *group)
 {
@@ -232,7 +245,7 @@ static void add_group(struct medio_sysfs *sysfs, struct medio_kgroup *group)
 	if (emulated)
 		medio_sysfs_text(sysfs, folder, "name", "vfio-noiommu");
 	medio_sysfs_text(sysfs, folder, "type", emulated ? "unknown" : "DMA-FQ");
-	made(sysfs, medio_fs_text(folder, "reserved_regions", 0444, "%s", ""));
+	add_reserved(sysfs, folder, !emulated && !sysfs->compat->spapr);
 	snprintf(name, sizeof(name), "%s%u", group->noiommu ? "noiommu-" : "", group->number);
 	dev_special(sysfs, "dev/vfio", name, 0600, medio_kgroup_open, group);
 	class_device(sysfs, "vfio", name, VFIO_MAJOR, group->number);

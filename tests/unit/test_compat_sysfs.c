@@ -8,6 +8,7 @@
 
 #include "compat/fsnode.h"
 #include "compat/kgroup.h"
+#include "compat/kranges.h"
 #include "util/error.h"
 
 #define BDF    "fedc:00:1e.0"
@@ -22,8 +23,8 @@ static const struct medio_kdev_options pci = {
 	.look = MEDIO_KDEV_PCI, .name = BDF, .type = "bench"
 };
 
-static struct bed *bed_make(
-	const struct medio_type *type, const struct medio_kdev_options *opts, bool noiommu)
+static struct bed *bed_make_on(const struct medio_type *type, const struct medio_kdev_options *opts,
+	bool noiommu, bool spapr)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct medio_error *err = NULL;
@@ -31,6 +32,7 @@ static struct bed *bed_make(
 
 	bed_new(bed, type, opts);
 	bed_close_fd(bed, bed->fd);
+	bed->compat->spapr = spapr;
 	if (opts->look != MEDIO_KDEV_UIO)
 		assert_int_equal(medio_kgroup_new(bed->compat, bed->kdev, noiommu, &group), 0);
 	int ret = medio_sysfs_make(bed->compat, &err);
@@ -38,6 +40,12 @@ static struct bed *bed_make(
 		print_error("%s\n", medio_error_text(err));
 	assert_int_equal(ret, 0);
 	return bed;
+}
+
+static struct bed *bed_make(
+	const struct medio_type *type, const struct medio_kdev_options *opts, bool noiommu)
+{
+	return bed_make_on(type, opts, noiommu, false);
 }
 
 static int setup_sysfs_pci(void **state)
@@ -49,6 +57,12 @@ static int setup_sysfs_pci(void **state)
 static int setup_sysfs_noiommu(void **state)
 {
 	*state = bed_make(&bench_type, &pci, true);
+	return 0;
+}
+
+static int setup_sysfs_spapr(void **state)
+{
+	*state = bed_make_on(&bench_type, &pci, false, true);
 	return 0;
 }
 
@@ -299,6 +313,29 @@ static void a_pci_device_has_its_driver_and_group(void **state)
 	assert_non_null(find(bed, "sys/module/vfio_pci/drivers/pci:vfio-pci/" BDF));
 	assert_int_equal(file_write(bed, DEVICE "driver/unbind", BDF, 12, 0), -EBUSY);
 	assert_int_equal(file_write(bed, DEVICE "driver/new_id", "1 2", 3, 0), 3);
+}
+
+/* What mappings are refused at (kranges.h), which is what the container and the IOAS say that they take. */
+static void a_pci_group_reserves_what_its_devices_do_not_reach(void **state)
+{
+	struct bed *bed = *state;
+	struct medio_kranges ranges;
+
+	assert_text(bed, "sys/kernel/iommu_groups/0/reserved_regions",
+		"0x00000000fee00000 0x00000000feefffff msi\n");
+	medio_kranges_all(&ranges);
+	medio_kranges_narrow(&ranges, bed->kdev);
+	assert_int_equal(ranges.num, 2);
+	assert_int_equal(ranges.range[0].first, 0);
+	assert_int_equal(ranges.range[0].last, 0xfee00000 - 1);
+	assert_int_equal(ranges.range[1].first, 0xfeefffff + UINT64_C(1));
+}
+
+static void other_groups_reserve_nothing(void **state)
+{
+	struct bed *bed = *state;
+
+	assert_text(bed, "sys/kernel/iommu_groups/0/reserved_regions", "");
 }
 
 static void a_group_without_an_iommu_is_called_so(void **state)
@@ -723,6 +760,13 @@ int main(void)
 		PCI_TEST(a_pci_device_has_its_driver_and_group),
 		cmocka_unit_test_setup_teardown(
 			a_group_without_an_iommu_is_called_so, setup_sysfs_noiommu, teardown),
+		PCI_TEST(a_pci_group_reserves_what_its_devices_do_not_reach),
+		{ "mdev: other_groups_reserve_nothing", other_groups_reserve_nothing,
+			setup_sysfs_mdev, teardown, NULL },
+		{ "noiommu: other_groups_reserve_nothing", other_groups_reserve_nothing,
+			setup_sysfs_noiommu, teardown, NULL },
+		{ "spapr: other_groups_reserve_nothing", other_groups_reserve_nothing,
+			setup_sysfs_spapr, teardown, NULL },
 		PCI_TEST(its_bars_lie_somewhere_each_by_itself),
 		PCI_TEST(config_space_shows_where_the_bars_lie_until_others_are_written),
 		PCI_TEST(config_space_is_the_cards_own),
