@@ -4,7 +4,7 @@
  * points to is the program's memory, what it names are the program's descriptors; both are hostile, and both
  * are reached through here only. Tests and fuzzers put a program of their own behind the table of operations.
  *
- * A handler returns what the program gets: a value of 0 or more, or -errno; or it keeps the call and answers later.
+ * A handler returns what the program gets: a value of 0 or more, or -errno.
  *
  * Threads: the supervisor's.
  */
@@ -21,10 +21,8 @@ struct medio_compat;
 struct medio_hold;
 struct medio_kfile;
 
-/* A handler's promise: medio_call_answer() follows, for what medio_call_keep() gave. */
-#define MEDIO_CALL_LATER INT64_MIN
 /* Not ours after all: the kernel is to do it. */
-#define MEDIO_CALL_CONTINUE (INT64_MIN + 1)
+#define MEDIO_CALL_CONTINUE INT64_MIN
 
 struct medio_call_ops {
 	/* Memory of the program. All or nothing is promised of neither; -EFAULT. */
@@ -42,10 +40,6 @@ struct medio_call_ops {
 	/* Stop the thread on its way out of this call, with nothing of the program's own run in between; see
 	 * hold.h. NULL: cannot be done here. */
 	int (*hold)(struct medio_call *call, struct medio_hold **out);
-	/* Once, at last. The call is gone then. */
-	void (*answer)(struct medio_call *call, int64_t ret);
-	/* The same call in memory of its own. NULL: no memory. */
-	struct medio_call *(*keep)(struct medio_call *call);
 };
 
 struct medio_call {
@@ -66,18 +60,6 @@ static inline int medio_call_write(
 	struct medio_call *call, uint64_t addr, const void *buf, size_t size)
 {
 	return size ? call->ops->write(call, addr, buf, size) : 0;
-}
-
-/* Keep a call beyond its handler, which then returns MEDIO_CALL_LATER. NULL: no memory (answer -ENOMEM). */
-static inline struct medio_call *medio_call_keep(struct medio_call *call)
-{
-	return call->ops->keep(call);
-}
-
-/* Answer a call that was kept. The program may have been killed meanwhile: nobody minds. */
-static inline void medio_call_answer(struct medio_call *call, int64_t ret)
-{
-	call->ops->answer(call, ret);
 }
 
 /*

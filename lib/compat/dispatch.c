@@ -66,7 +66,7 @@ static int64_t move_parts(struct medio_call *call, bool write)
 		int64_t ret = move(
 			call, write, (uintptr_t)parts[at].iov_base, size, offset + total);
 		if (ret < 0)
-			return total && ret != MEDIO_CALL_LATER ? (int64_t)total : ret;
+			return total ? (int64_t)total : ret;
 		total += (uint64_t)ret;
 		if ((uint64_t)ret < size)
 			break;

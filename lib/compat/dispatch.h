@@ -7,7 +7,7 @@
 
 /* The descriptor that it is about. -1: it is about none. */
 int medio_dispatch_fd(const struct medio_call *call);
-/* call->file's own answer, MEDIO_CALL_LATER or MEDIO_CALL_CONTINUE. */
+/* call->file's own answer, or MEDIO_CALL_CONTINUE. */
 int64_t medio_dispatch(struct medio_call *call);
 
 #endif

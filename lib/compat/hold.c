@@ -199,8 +199,6 @@ static bool is_known(const struct medio_hold *hold, pid_t tid)
 /* A thread that has been found: 0 or 1, whether it has to be waited for. */
 static int add_other(struct medio_hold *hold, pid_t tid)
 {
-	bool waits = hold->caller.waits && hold->caller.waits(hold->caller.opaque, tid);
-
 	if (hold->num_others == hold->cap_others) {
 		unsigned cap = hold->cap_others ? hold->cap_others * 2 : 16;
 		void *list = reallocarray(hold->others, cap, sizeof(*hold->others));
@@ -209,7 +207,7 @@ static int add_other(struct medio_hold *hold, pid_t tid)
 		hold->others = list;
 		hold->cap_others = cap;
 	}
-	int ret = waits ? -EALREADY : medio_tracee_seize(tid);
+	int ret = medio_tracee_seize(tid);
 	if (ret == -ESRCH)
 		return 0;
 	/* It stands already, or is none of the program's own. */

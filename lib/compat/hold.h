@@ -47,8 +47,6 @@ struct medio_hold_caller {
 	/* The thread is in a call that was caught: answer it with anything, so that the thread leaves the kernel, where it
 	 * stops. NULL: it is in no such call, and stops where it is. -ENOENT: the call has ended by itself. */
 	int (*leave)(void *opaque);
-	/* Thread tid waits for an answer of ours, so that it stands still, and cannot be stopped. NULL: none does. */
-	bool (*waits)(void *opaque, pid_t tid);
 	void *opaque;
 	/* Looks after threads that cannot be stopped at once. NULL: they are waited for. */
 	struct medio_compat *compat;

@@ -24,35 +24,19 @@ struct medio_notify {
 	struct medio_watch *watch;
 	void (*gone)(void *opaque);
 	void *opaque;
-	struct medio_list calls; /* taken, and not answered */
 	struct medio_descriptors descriptors;
-};
-
-/* A thread that stands still, as hold.h knows us. It is there as long as the hold is. */
-struct holder {
-	struct medio_notify *notify;
-	uint64_t id;
 };
 
 struct call {
 	struct medio_call call;
-	struct medio_list link;
 	struct medio_notify *notify;
 	uint64_t id;
-	bool kept;
 	struct medio_hold *hold;
-	struct holder *holder;
 };
 
 static struct call *of(struct medio_call *call)
 {
 	return medio_container_of(call, struct call, call);
-}
-
-/* Of a call that was kept the thread may have been killed, and another have its number. */
-static bool lives(const struct call *c)
-{
-	return !c->kept || ioctl(c->notify->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
 }
 
 /* ---- What a handler may ask for ---------------------------------------------------------------- */
@@ -71,7 +55,7 @@ static int read_memory(struct medio_call *call, uint64_t addr, void *buf, size_t
 {
 	const struct iovec to = { buf, size }, from = { there(addr), size };
 
-	if (!lives(of(call)) || process_vm_readv(call->tid, &to, 1, &from, 1, 0) != (ssize_t)size)
+	if (process_vm_readv(call->tid, &to, 1, &from, 1, 0) != (ssize_t)size)
 		return -EFAULT;
 	return 0;
 }
@@ -80,21 +64,19 @@ static int write_memory(struct medio_call *call, uint64_t addr, const void *buf,
 {
 	const struct iovec from = { there((uintptr_t)buf), size }, to = { there(addr), size };
 
-	if (!lives(of(call)) || process_vm_writev(call->tid, &from, 1, &to, 1, 0) != (ssize_t)size)
+	if (process_vm_writev(call->tid, &from, 1, &to, 1, 0) != (ssize_t)size)
 		return -EFAULT;
 	return 0;
 }
 
 static int take_fd(struct medio_call *call, int fd, int *out)
 {
-	return lives(of(call)) ? medio_descriptor_take(call->tid, fd, out) : -EBADF;
+	return medio_descriptor_take(call->tid, fd, out);
 }
 
 static struct medio_kfile *find(struct medio_call *call, int fd)
 {
-	struct call *c = of(call);
-
-	return lives(c) ? medio_descriptor_find(&c->notify->descriptors, call->tid, fd) : NULL;
+	return medio_descriptor_find(&of(call)->notify->descriptors, call->tid, fd);
 }
 
 static int add_fd(struct medio_call *call, struct seccomp_notif_addfd *add)
@@ -142,11 +124,8 @@ static int send_answer(const struct medio_notify *notify, uint64_t id, int64_t r
 	return ioctl(notify->listener, SECCOMP_IOCTL_NOTIF_SEND, &resp) < 0 ? -errno : 0;
 }
 
-static void answer(struct medio_call *call, int64_t ret)
+static void answer(struct call *c, int64_t ret)
 {
-	struct call *c = of(call);
-
-	medio_list_remove(&c->link);
 	/* Its thread has left the call: the kernel cannot do it any more. */
 	if (c->hold && ret == MEDIO_CALL_CONTINUE)
 		ret = -ENOSYS;
@@ -154,70 +133,30 @@ static void answer(struct medio_call *call, int64_t ret)
 		medio_hold_end(c->hold, &ret);
 	else
 		send_answer(c->notify, c->id, ret);
-	free(c->holder);
-	if (c->kept)
-		free(c);
-}
-
-static struct medio_call *keep(struct medio_call *call)
-{
-	struct call *from = of(call);
-
-	if (from->kept)
-		return call;
-	struct call *c = malloc(sizeof(*c));
-	if (!c)
-		return NULL;
-	*c = *from;
-	c->kept = true;
-	medio_list_remove(&from->link);
-	medio_list_append(&c->notify->calls, &c->link);
-	/* The hold, if there is one, has gone along. */
-	from->hold = NULL;
-	from->holder = NULL;
-	return &c->call;
 }
 
 /* ---- Threads that stand still ------------------------------------------------------------------ */
 
 static int leave(void *opaque)
 {
-	const struct holder *holder = opaque;
+	const struct call *c = opaque;
 
-	return send_answer(holder->notify, holder->id, 0);
-}
-
-static bool waits(void *opaque, pid_t tid)
-{
-	const struct holder *holder = opaque;
-
-	medio_list_for_each (item, &holder->notify->calls) {
-		const struct call *c = medio_container_of(item, struct call, link);
-		if (c->call.tid == tid && !c->hold)
-			return true;
-	}
-	return false;
+	return send_answer(c->notify, c->id, 0);
 }
 
 static int hold(struct medio_call *call, struct medio_hold **out)
 {
 	struct call *c = of(call);
+	const struct medio_hold_caller caller = {
+		.leave = leave,
+		.opaque = c,
+		.compat = c->notify->compat,
+	};
 
 	if (!c->hold) {
-		_cleanup_free_ struct holder *holder = malloc(sizeof(*holder));
-		if (!holder)
-			return -ENOMEM;
-		*holder = (struct holder){ c->notify, c->id };
-		const struct medio_hold_caller caller = {
-			.leave = leave,
-			.waits = waits,
-			.opaque = holder,
-			.compat = c->notify->compat,
-		};
 		int ret = medio_hold_start(call->tid, &caller, &c->hold);
 		if (ret)
 			return ret;
-		c->holder = medio_steal_ptr(holder);
 	}
 	*out = c->hold;
 	return 0;
@@ -231,8 +170,6 @@ static const struct medio_call_ops ops = {
 	.give = give,
 	.swap = swap,
 	.hold = hold,
-	.answer = answer,
-	.keep = keep,
 };
 
 /* ---- Calls come -------------------------------------------------------------------------------- */
@@ -255,15 +192,12 @@ static void on_call(struct medio_notify *notify)
 	};
 	for (unsigned i = 0; i < MEDIO_ARRAY_SIZE(c.call.args); i++)
 		c.call.args[i] = notif.data.args[i];
-	medio_list_append(&notify->calls, &c.link);
 	c.call.file = medio_descriptor_find(
 		&notify->descriptors, c.call.tid, medio_dispatch_fd(&c.call));
 	int64_t ret = c.call.file ? medio_dispatch(&c.call) : MEDIO_CALL_CONTINUE;
-	if (ret == MEDIO_CALL_LATER)
-		return;
 	if (c.call.file && ret != MEDIO_CALL_CONTINUE && medio_story_on(notify->compat))
 		medio_story_call(&c.call, ret);
-	answer(&c.call, ret);
+	answer(&c, ret);
 }
 
 static void on_listener(void *opaque, uint32_t events)
@@ -294,7 +228,6 @@ int medio_notify_new(struct medio_compat *compat, int listener, void (*gone)(voi
 	notify->listener = listener;
 	notify->gone = gone;
 	notify->opaque = opaque;
-	medio_list_init(&notify->calls);
 	medio_descriptors_init(&notify->descriptors, compat);
 	/* Where the kernel does not know it, it is slower. */
 	ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
@@ -311,7 +244,6 @@ void medio_notify_free(struct medio_notify *notify)
 {
 	if (!notify)
 		return;
-	/* Who keeps a call answers it before its file is freed; nobody is there to hear it. */
 	medio_watch_free(notify->watch);
 	close(notify->listener);
 	medio_descriptors_fini(&notify->descriptors);

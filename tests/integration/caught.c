@@ -27,7 +27,6 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 #define SPANS 512
-#define LATER 64
 
 int caught_left;
 int64_t (*caught_more)(struct medio_call *call, unsigned cmd, struct caught_ask *ask);
@@ -117,8 +116,6 @@ struct supervisor {
 	int listener;
 	struct medio_span *spans[SPANS];
 	unsigned num_spans;
-	struct caught later[LATER];
-	unsigned num_later;
 };
 
 static struct caught *caught_of(struct medio_call *call)
@@ -193,31 +190,18 @@ static int on_leave(void *opaque)
 	return send_answer(opaque, 0);
 }
 
-static bool on_waits(void *opaque, pid_t tid)
-{
-	const struct supervisor *supervisor = ((struct caught *)opaque)->supervisor;
-
-	for (unsigned i = 0; i < supervisor->num_later; i++)
-		if (supervisor->later[i].call.tid == tid)
-			return true;
-	return false;
-}
-
 static int on_hold(struct medio_call *call, struct medio_hold **out)
 {
 	struct caught *caught = caught_of(call);
-	struct medio_hold_caller caller = { on_leave, on_waits, caught,
-		caught->supervisor->compat };
+	struct medio_hold_caller caller = { on_leave, caught, caught->supervisor->compat };
 	int ret = caught->hold ? 0 : medio_hold_start(call->tid, &caller, &caught->hold);
 
 	*out = caught->hold;
 	return ret;
 }
 
-static void on_answer(struct medio_call *call, int64_t ret)
+static void answer(struct caught *caught, int64_t ret)
 {
-	struct caught *caught = caught_of(call);
-
 	if (caught->hold)
 		medio_hold_end(caught->hold, &ret);
 	else
@@ -230,7 +214,6 @@ static const struct medio_call_ops ops = {
 	.take_fd = on_take_fd,
 	.give = on_give,
 	.hold = on_hold,
-	.answer = on_answer,
 };
 
 static unsigned count_files(void)
@@ -301,13 +284,6 @@ static int64_t handle(struct caught *caught, unsigned cmd, struct caught_ask *as
 		return 0;
 	case CAUGHT_NOTHING:
 		return 42;
-	case CAUGHT_NOW:
-		while (s->num_later)
-			on_answer(&s->later[--s->num_later].call, 7);
-		return 0;
-	case CAUGHT_COUNT:
-		ask->value = s->num_later;
-		return 0;
 	case CAUGHT_HOLD:
 		ret = on_hold(&caught->call, &hold);
 		return ret ? ret : (int64_t)ask->value;
@@ -335,17 +311,12 @@ static void on_call(struct supervisor *s)
 	};
 	memcpy(caught.call.args, notif.data.args, sizeof(caught.call.args));
 	unsigned cmd = (unsigned)notif.data.args[1];
-	if (cmd == CAUGHT_LATER) {
-		assert(s->num_later < LATER);
-		s->later[s->num_later++] = caught;
-		return;
-	}
 	if (notif.data.args[2])
 		on_read(&caught.call, notif.data.args[2], &ask, sizeof(ask));
 	int64_t ret = handle(&caught, cmd, &ask);
 	if (notif.data.args[2] && cmd != CAUGHT_KILL)
 		on_write(&caught.call, notif.data.args[2], &ask, sizeof(ask));
-	on_answer(&caught.call, ret);
+	answer(&caught, ret);
 }
 
 static void supervise(struct supervisor *s, pid_t pid)

@@ -28,11 +28,8 @@ enum {
 	CAUGHT_PUT = 0x3b04,
 	CAUGHT_FILES = 0x3b05, /* value: descriptors that the supervisor has open */
 	CAUGHT_NOTHING = 0x3b06,
-	CAUGHT_LATER = 0x3b07, /* answered when somebody calls CAUGHT_NOW */
-	CAUGHT_NOW = 0x3b08,
-	CAUGHT_COUNT = 0x3b09, /* value: calls that wait for CAUGHT_NOW */
-	CAUGHT_HOLD = 0x3b0a,  /* held for nothing; answered with value */
-	CAUGHT_KILL = 0x3b0b,  /* killed while it is held, and the others too */
+	CAUGHT_HOLD = 0x3b07, /* held for nothing; answered with value */
+	CAUGHT_KILL = 0x3b08, /* killed while it is held, and the others too */
 };
 
 /* 0 or more, or -errno, as the supervisor said. */

@@ -589,38 +589,6 @@ static void test_a_held_call_returns_its_answer_and_nothing_else_changes(void **
 	run_well(answer_from_hold);
 }
 
-static void *wait_in_a_call(void *opaque)
-{
-	(void)opaque;
-	return (void *)caught_call(CAUGHT_LATER, NULL);
-}
-
-static void hold_beside_a_waiting_call(void)
-{
-	struct caught_ask ask = { 0 };
-	pthread_t threads[4];
-	void *ret;
-
-	for (unsigned i = 0; i < 4; i++)
-		CHECK(pthread_create(&threads[i], NULL, wait_in_a_call, NULL) == 0);
-	while (ask.value < 4)
-		CHECK(caught_call(CAUGHT_COUNT, &ask) == 0);
-	char *at = map_private(16 * PAGE);
-	for (unsigned i = 0; i < 4; i++)
-		CHECK(take(at + i * 2 * PAGE, PAGE, RW).files == 1);
-	CHECK(caught_call(CAUGHT_NOW, NULL) == 0);
-	for (unsigned i = 0; i < 4; i++) {
-		CHECK(pthread_join(threads[i], &ret) == 0);
-		CHECK((long)ret == 7);
-	}
-}
-
-static void test_threads_that_wait_for_an_answer_stand_still_already(void **state)
-{
-	(void)state;
-	run_well(hold_beside_a_waiting_call);
-}
-
 #define CALLERS 16
 
 static void *take_and_put(void *opaque)
@@ -947,7 +915,6 @@ int main(void)
 		cmocka_unit_test(test_threads_that_sleep_are_not_woken),
 		cmocka_unit_test(test_signals_come_and_calls_are_answered),
 		cmocka_unit_test(test_a_held_call_returns_its_answer_and_nothing_else_changes),
-		cmocka_unit_test(test_threads_that_wait_for_an_answer_stand_still_already),
 		cmocka_unit_test(test_many_threads_at_once),
 		cmocka_unit_test(test_memory_is_given_back_when_nobody_has_it),
 		cmocka_unit_test(test_fork_exec_and_exit),

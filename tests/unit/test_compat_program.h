@@ -29,15 +29,11 @@ struct program {
 	struct program_area areas[PROGRAM_AREAS]; /* what it can reach; none: everything */
 	unsigned num_areas;
 	unsigned limit; /* descriptors that it can still be given; 0: any number */
-	bool answered;
-	int64_t answer; /* of the call that was answered last */
-	unsigned answers;
 };
 
 struct program_call {
 	struct medio_call call;
 	struct program *program;
-	bool kept;
 };
 
 static inline struct program *program_of(struct medio_call *call)
@@ -113,28 +109,6 @@ static inline int program_swap(struct medio_call *call, int fd, int srcfd, unsig
 	return dup3(srcfd, fd, (int)flags) < 0 ? -errno : 0;
 }
 
-static inline void program_answer(struct medio_call *call, int64_t ret)
-{
-	struct program_call *c = (struct program_call *)(void *)call;
-
-	c->program->answered = true;
-	c->program->answer = ret;
-	c->program->answers++;
-	if (c->kept)
-		free(c);
-}
-
-static inline struct medio_call *program_keep(struct medio_call *call)
-{
-	struct program_call *c = malloc(sizeof(*c));
-
-	if (!c)
-		return NULL;
-	*c = *(struct program_call *)(void *)call;
-	c->kept = true;
-	return &c->call;
-}
-
 static const struct medio_call_ops program_ops = {
 	.read = program_read,
 	.write = program_write,
@@ -142,8 +116,6 @@ static const struct medio_call_ops program_ops = {
 	.find = program_find,
 	.give = program_give,
 	.swap = program_swap,
-	.answer = program_answer,
-	.keep = program_keep,
 };
 
 static inline struct program_call program_call(struct program *p, struct medio_kfile *file,
@@ -155,13 +127,12 @@ static inline struct program_call program_call(struct program *p, struct medio_k
 	};
 }
 
-/* ioctl(fd, cmd, arg) on a file of ours; what it gives, or MEDIO_CALL_LATER: see p->answered. */
+/* ioctl(fd, cmd, arg) on a file of ours; what it gives. */
 static inline int64_t program_ioctl_file(
 	struct program *p, struct medio_kfile *file, int fd, unsigned cmd, uint64_t arg)
 {
 	struct program_call c = program_call(p, file, __NR_ioctl, (uint64_t)fd, cmd, arg, 0);
 
-	p->answered = false;
 	return file->ops->ioctl ? file->ops->ioctl(file, &c.call, cmd, arg) : -ENOTTY;
 }
 
@@ -180,7 +151,6 @@ static inline int64_t program_pread(
 	struct program_call c = program_call(
 		p, file, __NR_pread64, 0, (uintptr_t)buf, count, offset);
 
-	p->answered = false;
 	return file->ops->pread ? file->ops->pread(file, &c.call, (uintptr_t)buf, count, offset)
 				: -EINVAL;
 }
@@ -191,7 +161,6 @@ static inline int64_t program_pwrite(
 	struct program_call c = program_call(
 		p, file, __NR_pwrite64, 0, (uintptr_t)buf, count, offset);
 
-	p->answered = false;
 	return file->ops->pwrite ? file->ops->pwrite(file, &c.call, (uintptr_t)buf, count, offset)
 				 : -EINVAL;
 }
