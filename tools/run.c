@@ -55,7 +55,7 @@ struct signals {
 
 /* ---- Signals -------------------------------------------------------------------------------------- */
 
-/* Those of the terminal the program has as well; the others are for it. */
+/* Those of the terminal the program has as well; the others are for it. When it has ended all mean us. */
 static void on_signal(void *opaque, uint32_t events)
 {
 	const struct signals *signals = opaque;
@@ -64,7 +64,8 @@ static void on_signal(void *opaque, uint32_t events)
 	(void)events;
 	if (read(signals->fd, &info, sizeof(info)) != sizeof(info))
 		return;
-	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)
+	if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP ||
+		medio_launch_has_ended(signals->run->compat))
 		medio_launch_kill(signals->run->compat, (int)info.ssi_signo);
 }
 
@@ -112,6 +113,16 @@ static void on_ended(void *opaque, int status)
 	medio_loop_stop(run->loop);
 }
 
+static void on_left(void *opaque)
+{
+	const struct medio_run *run = opaque;
+
+	if (!run->opts->quiet)
+		fputs("medio run: the program has ended; what it started and left behind has its devices until it "
+		      "ends too (Ctrl-C: no longer)\n",
+			stderr);
+}
+
 static int make_devices(struct medio_run *run, struct medio_error **err)
 {
 	int ret = 0;
@@ -149,6 +160,7 @@ static int start(
 		.argv = argv,
 		.mask = &signals->before,
 		.ended = on_ended,
+		.left = on_left,
 		.opaque = run,
 	};
 	return ret ? ret : medio_launch(run->compat, &launch, err);

@@ -37,8 +37,6 @@ struct medio_compat {
 	struct medio_watch *devices_watch;
 	struct medio_list kdevs, groups, files;
 	struct medio_list files_by_ino[64];
-	unsigned num_open; /* of them, those that end when the program has closed them */
-	void (*file_left)(struct medio_compat *compat); /* one has left; NULL: nobody minds */
 	uint64_t fs_dev; /* of our FUSE files, as stat has it; 0: not known yet, then any will do */
 	unsigned next_group, next_cdev, next_uio;
 	int inotify; /* -1 until the first file is made */

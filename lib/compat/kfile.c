@@ -121,7 +121,6 @@ void medio_kfile_enter(struct medio_compat *compat, const struct medio_kfile_ops
 	file->watch = -1;
 	medio_list_append(&compat->files, &file->link);
 	medio_list_append(bucket(compat, ino), &file->by_ino);
-	compat->num_open += !!ops->release;
 }
 
 void medio_kfile_leave(struct medio_kfile *file)
@@ -133,9 +132,6 @@ void medio_kfile_leave(struct medio_kfile *file)
 		return;
 	medio_list_remove(&file->link);
 	medio_list_remove(&file->by_ino);
-	file->compat->num_open -= !!file->ops->release;
-	if (file->compat->file_left)
-		file->compat->file_left(file->compat);
 }
 
 struct medio_kfile *medio_kfile_find(struct medio_compat *compat, uint64_t dev, uint64_t ino)

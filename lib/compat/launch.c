@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,19 +20,25 @@
 #include "util/cleanup.h"
 #include "util/error.h"
 
+/* The rest of a pipe or of a process group may end a moment later than the program. */
+#define PATIENCE_NS UINT64_C(1000000000)
+
 /* What a terminal's keys and reads from the background do to a process: the program first. */
 static const int terminal_signals[] = { SIGTSTP, SIGTTIN, SIGTTOU };
 
 struct medio_launch {
 	struct medio_compat *compat;
 	void (*ended)(void *opaque, int status);
+	void (*left)(void *opaque);
 	void *opaque;
 	pid_t pid; /* 0: not started, or waited for */
 	int pidfd, socket, signals;
 	struct medio_watch *pid_watch, *socket_watch, *signals_watch;
+	struct medio_timer *patience; /* until the end of what is left is spoken of */
+	int reaped_before;
 	struct sigaction before[MEDIO_ARRAY_SIZE(terminal_signals)];
 	sigset_t mask;
-	bool arranged; /* the two above are to be put back */
+	bool arranged; /* the three above are to be put back */
 
 	bool starting; /* exec() has not been made yet */
 	bool exited, told;
@@ -51,13 +58,41 @@ static void tell(struct medio_launch *launch)
 	launch->ended(launch->opaque, launch->status);
 }
 
-/* Daemons that it has left behind count, as long as they have something to do with us. */
-static void tell_if_unused(struct medio_compat *compat)
+static void on_patience(void *opaque)
 {
-	struct medio_launch *launch = compat->launch;
+	const struct medio_launch *launch = opaque;
 
-	if (launch->exited && (!compat->num_open || launch->gone))
+	if (!launch->told && launch->left)
+		launch->left(launch->opaque);
+}
+
+/* What it leaves behind has our files over its own, and may open a device only now: it is served to its end. */
+static void tell_if_over(struct medio_launch *launch)
+{
+	if (launch->exited && launch->gone)
 		tell(launch);
+	else if (launch->exited)
+		medio_timer_arm(launch->patience, PATIENCE_NS);
+}
+
+/*
+ * Orphans of the program's are our children (PR_SET_CHILD_SUBREAPER): so they are still ours to look into for a security
+ * module that asks for that, and kernels before 6.11 say that nobody is left only when all have been waited for.
+ */
+static void reap_orphans(const struct medio_launch *launch)
+{
+	struct medio_tracee_status status;
+	siginfo_t info = { 0 };
+
+	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid) {
+		pid_t pid = info.si_pid;
+		/* A thread that is traced is tracee.h's, the program itself collect()'s. */
+		if (pid == launch->pid || medio_tracee_status(pid, &status) || status.tgid != pid ||
+			status.ppid != getpid())
+			return;
+		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+		info.si_pid = 0;
+	}
 }
 
 static void collect(struct medio_launch *launch)
@@ -75,7 +110,8 @@ static void collect(struct medio_launch *launch)
 	launch->status = status;
 	medio_watch_free(launch->pid_watch);
 	launch->pid_watch = NULL;
-	tell_if_unused(launch->compat);
+	reap_orphans(launch);
+	tell_if_over(launch);
 }
 
 static void on_pid(void *opaque, uint32_t events)
@@ -90,7 +126,7 @@ static void on_gone(void *opaque)
 	struct medio_launch *launch = opaque;
 
 	launch->gone = true;
-	tell_if_unused(launch->compat);
+	tell_if_over(launch);
 }
 
 /* ---- Stops by a terminal ------------------------------------------------------------------------ */
@@ -121,6 +157,7 @@ static void on_child(void *opaque, uint32_t events)
 	(void)events;
 	while (read(launch->signals, infos, sizeof(infos)) > 0)
 		;
+	reap_orphans(launch);
 	/* Stops for ptrace are hold.h's to collect. */
 	if (!launch->pid ||
 		waitid(P_PID, (id_t)launch->pid, &info, WSTOPPED | WNOHANG | WNOWAIT) < 0 ||
@@ -142,8 +179,11 @@ static int arrange_signals(struct medio_launch *launch)
 		return -errno;
 	launch->signals_watch = medio_loop_watch(
 		launch->compat->loop, launch->signals, EPOLLIN, on_child, launch);
-	if (!launch->signals_watch)
+	launch->patience = medio_loop_timer(launch->compat->loop, on_patience, launch);
+	if (!launch->signals_watch || !launch->patience)
 		return -ENOMEM;
+	prctl(PR_GET_CHILD_SUBREAPER, &launch->reaped_before);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigprocmask(SIG_BLOCK, &set, &launch->mask);
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(terminal_signals); i++)
 		sigaction(terminal_signals[i], &ignore, &launch->before[i]);
@@ -244,7 +284,6 @@ static void free_launch(struct medio_compat *compat)
 {
 	struct medio_launch *launch = compat->launch;
 
-	compat->file_left = NULL;
 	medio_notify_free(compat->notify);
 	compat->notify = NULL;
 	if (launch->pid) {
@@ -256,7 +295,10 @@ static void free_launch(struct medio_compat *compat)
 	medio_watch_free(launch->pid_watch);
 	medio_watch_free(launch->socket_watch);
 	medio_watch_free(launch->signals_watch);
+	medio_timer_free(launch->patience);
 	restore_signals(launch);
+	if (launch->arranged)
+		prctl(PR_SET_CHILD_SUBREAPER, launch->reaped_before);
 	const int fds[] = { launch->pidfd, launch->socket, launch->signals };
 	for (size_t i = 0; i < MEDIO_ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
@@ -280,6 +322,7 @@ int medio_launch(struct medio_compat *compat, const struct medio_launch_options 
 	}
 	*launch = (struct medio_launch){ .compat = compat,
 		.ended = opts->ended,
+		.left = opts->left,
 		.opaque = opts->opaque,
 		.pidfd = -1,
 		.socket = -1,
@@ -288,7 +331,6 @@ int medio_launch(struct medio_compat *compat, const struct medio_launch_options 
 		.err = err };
 	compat->launch = launch;
 	compat->free_launch = free_launch;
-	compat->file_left = tell_if_unused;
 	int ret = arrange_signals(launch);
 	if (!ret)
 		ret = fork_program(launch, opts);
@@ -304,6 +346,11 @@ int medio_launch(struct medio_compat *compat, const struct medio_launch_options 
 	if (ret)
 		free_launch(compat);
 	return ret;
+}
+
+bool medio_launch_has_ended(const struct medio_compat *compat)
+{
+	return compat->launch && compat->launch->exited;
 }
 
 void medio_launch_kill(struct medio_compat *compat, int sig)

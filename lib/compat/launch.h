@@ -21,17 +21,19 @@ struct medio_launch_options {
 	/* The signals that it starts with blocked; NULL: none. */
 	const sigset_t *mask;
 	/*
-	 * It has ended: what wait() said. Called on the loop's thread, once, when no other process that came of it has a file
-	 * of ours open any more: a daemon goes on.
+	 * It has ended: what wait() said. Called on the loop's thread, once, when all processes that came of it have ended too,
+	 * since any of them may have a device open, or open one yet; or when they are not waited for any more.
 	 */
 	void (*ended)(void *opaque, int status);
+	/* It has ended a second ago, others that came of it have not. Once. NULL: nobody minds. */
+	void (*left)(void *opaque);
 	void *opaque;
 };
 
 /*
  * Start it, with the loop running meanwhile; compat->fs is there (medio_sysfs_make()). From then on this process stops when
- * the program is stopped from a terminal, as a shell would, and blocks SIGCHLD. The program is killed when this
- * process is. Errors, with words that say what is missing and what to do:
+ * the program is stopped from a terminal, as a shell would, blocks SIGCHLD, and takes all children of its own that have
+ * ended for the program's. The program is killed when this process is. Errors, with words that say what is missing and what to do:
  *   -EPERM, -ENOSPC, -EUSERS  no user namespaces for this user (sysctl, AppArmor, a container's policy)
  *   -EBUSY                    another supervisor has a filter here already (medio run in medio run, systemd-nspawn …)
  *   -ENOSYS, -EINVAL          the kernel has no user notification with the flags needed (Linux 5.19)
@@ -41,5 +43,7 @@ int medio_launch(struct medio_compat *compat, const struct medio_launch_options 
 	struct medio_error **err);
 /* Send it a signal. When only others that came of it are left, which go on without devices: the end. */
 void medio_launch_kill(struct medio_compat *compat, int sig);
+/* Only others that came of it can be left. */
+bool medio_launch_has_ended(const struct medio_compat *compat);
 
 #endif

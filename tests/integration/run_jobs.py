@@ -104,8 +104,50 @@ def a_daemon_keeps_its_devices(shell):
     assert b"daemon\r\n" in words, words
 
 
+def a_daemon_may_open_its_device_late(shell):
+    """The program ends before what it leaves behind has opened anything: as daemons begin."""
+    shell.run(
+        f"{medio} run -q -d mtty-2 -- bash -c "
+        "'(trap \"\" HUP; while kill -0 $$; do sleep 0.1; done 2>/dev/null; sleep 1; "
+        "exec 5<>/dev/vfio/vfio && echo dae''mon) & exit 3'; echo status=$?"
+    )
+    words = shell.until(b"status=3\r\n")
+    assert b"daemon\r\n" in words, words
+
+
+def an_orphan_is_not_left_a_zombie(shell):
+    """What ends while others live is waited for, as init would."""
+    shell.run(
+        f"{medio} run -q -d mtty-2 -- bash -c 'pid=$(sleep 0.1 >&2 & echo $!); "
+        "while kill -0 $pid; do sleep 0.1; done 2>/dev/null; echo col''lected'"
+    )
+    shell.until(b"collected\r\n")
+
+
+def an_interrupt_ends_the_wait(shell):
+    """Ctrl-C, when only what the program left behind is there: which goes on by itself."""
+    shell.run(
+        f"{medio} run -d mtty-2 -- bash -c 'setsid sh -c \"echo pid=\\$\\$; exec sleep 1000\" & exit 3'"
+    )
+    shell.until(b"pid=")
+    pid = int(shell.until(b"\r\n"))
+    shell.until(b"the program has ended")
+    shell.key(b"\x03")
+    shell.run("echo status=$?")
+    shell.until(b"status=3\r\n")
+    os.kill(pid, signal.SIGKILL)
+
+
 failed = 0
-tests = [stop_and_continue, interrupt, a_shell_inside_suspends_itself, a_daemon_keeps_its_devices]
+tests = [
+    stop_and_continue,
+    interrupt,
+    a_shell_inside_suspends_itself,
+    a_daemon_keeps_its_devices,
+    a_daemon_may_open_its_device_late,
+    an_orphan_is_not_left_a_zombie,
+    an_interrupt_ends_the_wait,
+]
 if not shutil.which("bash"):
     print("1..0 # SKIP there is no bash")
     sys.exit(0)

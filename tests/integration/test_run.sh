@@ -59,6 +59,17 @@ refuses() {
 	! runs "$@" && holds "$words"
 }
 
+# A daemon opens its device when the program has ended already.
+left_behind() {
+	local got=0
+
+	runs -q -d "edu,bdf=$bdf,as=uio" -- \
+		sh -c "(while kill -0 \$\$ 2>/dev/null; do sleep 0.1; done; exec $uio \$uio) & exit 3" || got=$?
+	holds '^1\.\.[1-9]' && lacks '^not ok' || return
+	answer+=" (exit status $got)"
+	[ "$got" -eq 3 ]
+}
+
 # What is in these folders is there, and something more.
 unchanged() {
 	local folder
@@ -117,6 +128,7 @@ everything() {
 	check "$who: the same, a PCI device with mapped registers" tests_pass runs -q -d "edu,bdf=$bdf,dma-time=1ms" -- \
 		sh -c "$raw \$group \$bdf"
 	check "$who: a UIO program" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" -- sh -c "$uio \$uio"
+	check "$who: a UIO program that was left behind" left_behind
 	check "$who: 64 threads" tests_pass runs -q -d "edu,uuid=$uuid" -- sh -c "$hammer \$group \$uuid 64 5"
 	for way in vfio iommufd; do
 		check "$who: our driver over $way:, registers" tells '^edu version 1.0, BAR 0 of 1048576 bytes' \
