@@ -38,7 +38,7 @@ struct medio_bench {
 extern const struct medio_bench medio_bench_roundtrip, medio_bench_posted, medio_bench_syscalls,
 	medio_bench_iova, medio_bench_interrupt, medio_bench_connect, medio_bench_instances,
 	medio_bench_dma, medio_bench_drive, medio_bench_maps, medio_bench_mgmt, medio_bench_blk,
-	medio_bench_net, medio_bench_switch, medio_bench_vhost;
+	medio_bench_net, medio_bench_switch, medio_bench_vhost, medio_bench_run;
 
 enum medio_goal { MEDIO_NO_GOAL, MEDIO_AT_LEAST, MEDIO_AT_MOST };
 

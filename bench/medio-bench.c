@@ -29,6 +29,7 @@ static const struct medio_bench *const benches[] = {
 	&medio_bench_net,
 	&medio_bench_switch,
 	&medio_bench_vhost,
+	&medio_bench_run,
 	&medio_bench_maps,
 	&medio_bench_mgmt,
 };
