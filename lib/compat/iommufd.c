@@ -62,6 +62,7 @@ void medio_iommufd_remove(struct medio_iommufd *ctx, struct medio_iommufd_obj *o
 	} else if (obj->type == MEDIO_IOMMUFD_HWPT) {
 		struct medio_iommufd_hwpt *hwpt = medio_container_of(
 			obj, struct medio_iommufd_hwpt, obj);
+		medio_iommufd_hwpt_log_stop(hwpt);
 		hwpt->ioas->obj.users--;
 		free(hwpt);
 	} else {

@@ -34,7 +34,8 @@ struct medio_iommufd_obj {
 struct medio_iommufd_ioas {
 	struct medio_iommufd_obj obj; /* users: page tables, and mediated devices attached to it */
 	struct medio_kmap *map;
-	bool small_pages; /* no huge ones: a mapping can be cut in two */
+	unsigned num_logs; /* page tables that keep a log */
+	bool small_pages;  /* no huge ones: a mapping can be cut in two */
 	/* IOAS_ALLOW_IOVAS; NULL: any. */
 	struct medio_krange *allowed;
 	uint32_t num_allowed;
@@ -45,6 +46,7 @@ struct medio_iommufd_hwpt {
 	struct medio_iommufd_ioas *ioas;
 	bool automatic; /* ends with its last device */
 	bool dirty;	/* it can keep a log */
+	bool logs;	/* it does */
 };
 
 struct medio_iommufd_dev {
@@ -132,6 +134,8 @@ int medio_iommufd_hwpt_alloc(struct medio_iommufd_call *c);
 int medio_iommufd_hw_info(struct medio_iommufd_call *c);
 int medio_iommufd_hwpt_set_dirty(struct medio_iommufd_call *c);
 int medio_iommufd_hwpt_get_dirty(struct medio_iommufd_call *c);
+/* Its log, if it keeps one, ends. */
+void medio_iommufd_hwpt_log_stop(struct medio_iommufd_hwpt *hwpt);
 
 /* ---- VFIO's own calls: iommufd_vfio.c ---------------------------------------------------------- */
 

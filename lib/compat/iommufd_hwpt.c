@@ -108,6 +108,29 @@ int medio_iommufd_hw_info(struct medio_iommufd_call *c)
 
 /* ---- The log ---------------------------------------------------------------------------------- */
 
+/* Page tables of one IOAS share its log. */
+static void start(struct medio_iommufd_hwpt *hwpt)
+{
+	struct medio_iommufd_ioas *ioas = hwpt->ioas;
+
+	ioas->num_logs += !hwpt->logs;
+	hwpt->logs = true;
+	/* Anew, if nobody else wants what is in it. */
+	if (ioas->num_logs == 1)
+		medio_kmap_log_start(ioas->map);
+}
+
+void medio_iommufd_hwpt_log_stop(struct medio_iommufd_hwpt *hwpt)
+{
+	struct medio_iommufd_ioas *ioas = hwpt->ioas;
+
+	if (!hwpt->logs)
+		return;
+	hwpt->logs = false;
+	if (!--ioas->num_logs)
+		medio_kmap_log_stop(ioas->map);
+}
+
 int medio_iommufd_hwpt_set_dirty(struct medio_iommufd_call *c)
 {
 	const struct medio_iommu_hwpt_set_dirty_tracking *cmd = c->cmd;
@@ -119,10 +142,10 @@ int medio_iommufd_hwpt_set_dirty(struct medio_iommufd_call *c)
 		return -ENOENT;
 	if (!hwpt->dirty)
 		return -EOPNOTSUPP;
-	if (!(cmd->flags & MEDIO_IOMMU_HWPT_DIRTY_ENABLE))
-		medio_kmap_log_stop(hwpt->ioas->map);
-	else if (!hwpt->ioas->map->logging)
-		medio_kmap_log_start(hwpt->ioas->map);
+	if (cmd->flags & MEDIO_IOMMU_HWPT_DIRTY_ENABLE)
+		start(hwpt);
+	else
+		medio_iommufd_hwpt_log_stop(hwpt);
 	return 0;
 }
 
@@ -141,7 +164,7 @@ static int add_bits(struct medio_call *call, uint64_t addr, uint64_t bits)
 }
 
 /* The pages from iova to last of a mapping, as bits of pages of 1 << shift bytes that count from base. */
-static int put_bits(struct medio_iommufd_call *c, struct medio_kmap *map,
+static int put_bits(struct medio_iommufd_call *c, const struct medio_iommufd_ioas *ioas,
 	struct medio_kmapping *mapping, uint64_t iova, uint64_t last)
 {
 	const struct medio_iommu_hwpt_get_dirty_bitmap *cmd = c->cmd;
@@ -154,10 +177,10 @@ static int put_bits(struct medio_iommufd_call *c, struct medio_kmap *map,
 	_cleanup_free_ uint64_t *words = calloc((pages + 63) / 64, sizeof(*words));
 	if (!words)
 		return -ENOMEM;
-	medio_kmap_log_get(map, mapping,
-		cmd->flags & MEDIO_IOMMU_HWPT_DIRTY_NO_CLEAR || iova != mapping->iova ||
-			last != medio_kmapping_last(mapping),
-		words);
+	/* Asking empties it, also for those who have not been told. */
+	const bool again = cmd->flags & MEDIO_IOMMU_HWPT_DIRTY_NO_CLEAR || ioas->num_logs > 1 ||
+			   iova != mapping->iova || last != medio_kmapping_last(mapping);
+	medio_kmap_log_get(ioas->map, mapping, again, words);
 	for (uint64_t page = (iova - mapping->iova) / MEDIO_IOMMU_PAGE;
 		page <= (last - mapping->iova) / MEDIO_IOMMU_PAGE; page++) {
 		if (!(words[page / 64] >> page % 64 & 1))
@@ -193,15 +216,14 @@ int medio_iommufd_hwpt_get_dirty(struct medio_iommufd_call *c)
 	if (!page || page & (page - 1) || page < MEDIO_IOMMU_PAGE || cmd->iova & (page - 1) ||
 		(last + 1) & (page - 1))
 		return -EINVAL;
-	if (!hwpt->ioas->map->logging)
-		return 0;
-	struct medio_kmap *map = hwpt->ioas->map;
+	if (!hwpt->logs)
+		return -EINVAL;
 	for (uint64_t at = cmd->iova;;) {
-		struct medio_kmapping *mapping = medio_kmap_at(map, at);
+		struct medio_kmapping *mapping = medio_kmap_at(hwpt->ioas->map, at);
 		if (!mapping)
 			return -EINVAL;
 		const uint64_t end = medio_kmapping_last(mapping);
-		int ret = put_bits(c, map, mapping, at, end < last ? end : last);
+		int ret = put_bits(c, hwpt->ioas, mapping, at, end < last ? end : last);
 		if (ret)
 			return ret;
 		if (end >= last)

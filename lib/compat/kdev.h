@@ -18,6 +18,7 @@
 struct medio_iommufd_dev;
 struct medio_kdev;
 struct medio_kgroup;
+struct medio_kmap;
 
 /* Where region n begins in a device's file: as the kernel has it, and far above what any real file reaches, which is how
  * the filter knows our accesses from all others. */
@@ -60,6 +61,8 @@ struct medio_kdev {
 		struct medio_kdev *kdev, struct medio_call *call, unsigned cmd, uint64_t arg);
 	/* What /dev/iommu knows of it while it is bound there; NULL: it is not. iommufd_dev.c sets it. */
 	struct medio_iommufd_dev *iommufd;
+	/* Whose mappings it sees; NULL: none. kmap.c sets it. */
+	struct medio_kmap *kmap;
 	/* The character device before BIND: what vfioN is when a program opens it. */
 	struct medio_kfile cdev;
 	struct medio_kdev_state *state; /* kdev's own: regions asked for, eventfds, migration */

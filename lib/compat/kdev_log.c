@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "compat/kdev_inside.h"
+#include "compat/kmap.h"
 #include "util/cleanup.h"
 
 #define MAX_RANGES 256u	  /* a page of them, as the kernel has it */
@@ -90,6 +91,8 @@ static int64_t start(const struct medio_kdev_feature *f,
 		return ret;
 	if (f->kdev->state->logging)
 		return -EINVAL;
+	/* In the kernel a container's log is the IOMMU's; ours has the card's, which has but one. */
+	medio_kmap_log_yield(f->kdev);
 	ret = medio_card_feature(f->kdev->card,
 		MEDIO_CARD_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_LOGGING_START, &data,
 		sizeof(data.head) + size, sizeof(data), NULL);

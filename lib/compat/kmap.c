@@ -30,8 +30,10 @@ void medio_kmap_free(struct medio_kmap *kmap)
 	if (!kmap)
 		return;
 	medio_kmap_unmap_all(kmap);
-	medio_list_for_each (item, &kmap->users)
+	medio_list_for_each (item, &kmap->users) {
+		user_of(item)->kdev->kmap = NULL;
 		free(user_of(item));
+	}
 	free(kmap);
 }
 
@@ -192,8 +194,16 @@ static void take_below(struct medio_kmap *kmap, struct medio_kdev *kdev, const u
 	}
 }
 
+static void unlog_user(struct medio_kmap_user *user)
+{
+	if (user->logs)
+		medio_card_dirty_stop(user->kdev->card);
+	user->logs = false;
+}
+
 static void log_user(struct medio_kmap_user *user)
 {
+	unlog_user(user);
 	/* One with nothing to write to yet (-ENOENT) cannot start a log: what it is given later counts as written. */
 	user->logs = !medio_card_dirty_start(user->kdev->card, MEDIO_IOMMU_PAGE);
 }
@@ -219,6 +229,7 @@ int medio_kmap_attach(struct medio_kmap *kmap, struct medio_kdev *kdev)
 		}
 	}
 	medio_list_append(&kmap->users, &user->link);
+	kdev->kmap = kmap;
 	if (kmap->logging)
 		log_user(user);
 	return 0;
@@ -255,6 +266,7 @@ void medio_kmap_forget(struct medio_kmap *kmap, struct medio_kdev *kdev)
 		lose_log(kmap);
 	medio_list_remove(&user->link);
 	free(user);
+	kdev->kmap = NULL;
 }
 
 void medio_kmap_detach(struct medio_kmap *kmap, struct medio_kdev *kdev)
@@ -263,8 +275,7 @@ void medio_kmap_detach(struct medio_kmap *kmap, struct medio_kdev *kdev)
 
 	if (!user)
 		return;
-	if (user->logs)
-		medio_card_dirty_stop(kdev->card);
+	unlog_user(user);
 	take_below(kmap, kdev, NULL);
 	medio_kmap_forget(kmap, kdev);
 }
@@ -285,11 +296,16 @@ void medio_kmap_log_start(struct medio_kmap *kmap)
 void medio_kmap_log_stop(struct medio_kmap *kmap)
 {
 	kmap->logging = false;
-	medio_list_for_each (item, &kmap->users) {
-		if (user_of(item)->logs)
-			medio_card_dirty_stop(user_of(item)->kdev->card);
-		user_of(item)->logs = false;
-	}
+	medio_list_for_each (item, &kmap->users)
+		unlog_user(user_of(item));
+}
+
+void medio_kmap_log_yield(struct medio_kdev *kdev)
+{
+	struct medio_kmap_user *user = kdev->kmap ? find_user(kdev->kmap, kdev) : NULL;
+
+	if (user)
+		unlog_user(user);
 }
 
 static void set_all(uint64_t *words, uint64_t pages)

@@ -86,6 +86,9 @@ void medio_kmap_forget(struct medio_kmap *kmap, struct medio_kdev *kdev);
  */
 void medio_kmap_log_start(struct medio_kmap *kmap);
 void medio_kmap_log_stop(struct medio_kmap *kmap);
+/* The log that kdev's card keeps is wanted for something else: it ends, and what kdev may write counts as written from then
+ * on. Nothing happens to one that keeps none. */
+void medio_kmap_log_yield(struct medio_kdev *kdev);
 /* What was written of a mapping since this was last asked, a bit a page, into zeroed words; keep: and is to be told again. */
 void medio_kmap_log_get(
 	struct medio_kmap *kmap, struct medio_kmapping *mapping, bool keep, uint64_t *words);

@@ -650,9 +650,10 @@ static void page_tables_keep_a_log(void **state)
 	assert_int_equal(map_at(bed, ioas, 0x18000, 8), 0);
 	struct medio_iommu_hwpt_set_dirty_tracking set = { sizeof(set),
 		MEDIO_IOMMU_HWPT_DIRTY_ENABLE, pt, 0 };
-	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
 	struct medio_iommu_hwpt_get_dirty_bitmap get = { sizeof(get), pt,
 		MEDIO_IOMMU_HWPT_DIRTY_NO_CLEAR, 0, 0x10000, 16 * PAGE, PAGE, (uintptr_t)&word };
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), -EINVAL);
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
 	bed->pci->written = 0x19000;
 	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), 0);
 	assert_int_equal(word, 1 << 9);
@@ -677,9 +678,63 @@ static void page_tables_keep_a_log(void **state)
 	set.flags = 0;
 	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
 	assert_false(bed->pci->logging);
+	get.hwpt_id = pt;
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), -EINVAL);
+	/* One that goes takes its log along. */
+	set.flags = MEDIO_IOMMU_HWPT_DIRTY_ENABLE;
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
+	assert_true(bed->pci->logging);
 	assert_int_equal(detach(bed, fd), 0);
 	/* It was asked for, so it stays. */
 	assert_int_equal(destroy(bed, pt), 0);
+	close_device(bed, fd, bed->pci);
+}
+
+static void page_tables_of_one_ioas_lose_nothing_to_each_other(void **state)
+{
+	struct bed *bed = *state;
+	const uint32_t ioas = new_ioas(bed);
+	uint32_t id, pts[2];
+	int fd = bound(bed, bed->pci, &id);
+	uint64_t word = 0;
+
+	assert_int_equal(map_at(bed, ioas, 0x10000, 8), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		struct medio_iommu_hwpt_alloc a = { .size = sizeof(a),
+			.flags = MEDIO_IOMMU_HWPT_DIRTY_TRACKING,
+			.dev_id = id,
+			.pt_id = ioas };
+		assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_ALLOC, &a), 0);
+		pts[i] = a.out_hwpt_id;
+	}
+	uint32_t pt = pts[0];
+	assert_int_equal(attach(bed, fd, &pt), 0);
+	struct medio_iommu_hwpt_set_dirty_tracking set = { sizeof(set),
+		MEDIO_IOMMU_HWPT_DIRTY_ENABLE, pts[0], 0 };
+	struct medio_iommu_hwpt_get_dirty_bitmap get = { sizeof(get), pts[0], 0, 0, 0x10000,
+		8 * PAGE, PAGE, (uintptr_t)&word };
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
+	set.hwpt_id = pts[1];
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
+	bed->pci->written = 0x13000;
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), 0);
+	assert_true(word & 1 << 3);
+	word = 0;
+	get.hwpt_id = pts[1];
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), 0);
+	assert_true(word & 1 << 3);
+	/* The first has no log any more, the second has. */
+	set.flags = 0;
+	set.hwpt_id = pts[0];
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_SET_DIRTY_TRACKING, &set), 0);
+	assert_true(bed->pci->logging);
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), 0);
+	get.hwpt_id = pts[0];
+	assert_int_equal(call(bed, MEDIO_IOMMU_HWPT_GET_DIRTY_BITMAP, &get), -EINVAL);
+	assert_int_equal(destroy(bed, pts[1]), 0);
+	assert_false(bed->pci->logging);
+	assert_int_equal(detach(bed, fd), 0);
+	assert_int_equal(destroy(bed, pts[0]), 0);
 	close_device(bed, fd, bed->pci);
 }
 
@@ -817,6 +872,7 @@ int main(void)
 		T(pasids_are_not_had),
 		T(a_bound_device_keeps_the_file),
 		T(page_tables_keep_a_log),
+		T(page_tables_of_one_ioas_lose_nothing_to_each_other),
 		T(a_group_takes_it_for_a_container),
 		T(the_ioas_can_be_another),
 		T(a_group_without_an_iommu_stays_alone),

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "compat/kmap.h"
 #include "test_card_bed.h"
 #include "test_kdev_bed.h"
 
@@ -313,6 +314,59 @@ static void the_log_has_what_the_device_wrote(void **state)
 	munmap(memory, 1 << 20);
 }
 
+/* In the kernel the one is the IOMMU's, the other the device's: both start, and neither misses anything. */
+static void a_log_of_all_devices_and_one_of_its_own_run_together(void **state)
+{
+	const struct vfio_device_feature_dma_logging_range all = { 0, 1 << 20 };
+	struct bed *bed = *state;
+	uint16_t command = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	uint64_t bits[4] = { 0 }, words[4] = { 0 };
+	struct medio_kmapping *mapping;
+	struct medio_kmap *kmap;
+	uint8_t *memory;
+
+	assert_int_equal(medio_kmap_new(&kmap), 0);
+	assert_int_equal(medio_kmap_attach(kmap, bed->kdev), 0);
+	assert_int_equal(medio_kmap_map(kmap, 0, 1 << 20, 0x10000, RW,
+				 bed_span(1 << 20, RW, &memory), &mapping),
+		0);
+	assert_int_equal(bed_write(bed, 7, PCI_COMMAND, &command, 2), 2);
+	/* The container's first: as long as it is alone it is exact. */
+	medio_kmap_log_start(kmap);
+	put(bed, 0x3008);
+	medio_kmap_log_get(kmap, mapping, false, words);
+	assert_int_equal(words[0], 1 << 3);
+	assert_int_equal(start(bed, 4096, 1, &all), 0);
+	put(bed, 0x5008);
+	assert_int_equal(report(bed, 0, 1 << 20, 4096, bits), 0);
+	assert_int_equal(bits[0], 1 << 5);
+	medio_kmap_log_get(kmap, mapping, false, words);
+	assert_true(words[0] & 1 << 5);
+	/* The device's first. */
+	medio_kmap_log_stop(kmap);
+	medio_kmap_log_start(kmap);
+	put(bed, 0x7008);
+	memset(bits, 0, sizeof(bits));
+	memset(words, 0, sizeof(words));
+	assert_int_equal(report(bed, 0, 1 << 20, 4096, bits), 0);
+	assert_int_equal(bits[0], 1 << 7);
+	medio_kmap_log_get(kmap, mapping, false, words);
+	assert_true(words[0] & 1 << 7);
+	/* When it has ended the container's is exact again, from its next start on; a second start is as good as the first. */
+	assert_int_equal(feature(bed, SET | STOP, bits, 0), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		medio_kmap_log_start(kmap);
+		put(bed, 0x9008);
+		memset(words, 0, sizeof(words));
+		medio_kmap_log_get(kmap, mapping, false, words);
+		assert_int_equal(words[0], 1 << 9);
+	}
+	medio_kmap_detach(kmap, bed->kdev);
+	assert_null(bed->kdev->kmap);
+	medio_kmap_free(kmap);
+	munmap(memory, 1 << 20);
+}
+
 static void a_large_report_comes_in_parts(void **state)
 {
 	const uint64_t far = UINT64_C(3) << 30;
@@ -413,6 +467,7 @@ int main(void)
 		PCI(many_descriptors_that_nobody_closes),
 		PCI(states_there_are_not_are_einval),
 		PCI(the_log_has_what_the_device_wrote),
+		PCI(a_log_of_all_devices_and_one_of_its_own_run_together),
 		PCI(a_large_report_comes_in_parts),
 		PCI(wrong_logs_are_refused),
 		cmocka_unit_test(a_device_whose_server_dies_is_gone),
