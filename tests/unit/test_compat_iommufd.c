@@ -565,7 +565,7 @@ static void a_mediated_device_has_no_page_table(void **state)
 {
 	struct bed *bed = *state;
 	const uint32_t ioas = new_ioas(bed);
-	uint32_t pt = ioas, id;
+	uint32_t pt = ioas, id = 0;
 	int fd = bound(bed, bed->mdev, &id);
 	struct medio_iommu_hw_info info = { .size = sizeof(info), .dev_id = id };
 
