@@ -129,7 +129,7 @@ void medio_check_device(
 	check_uio(host, &dev, grouped ? &group : NULL, findings);
 	if (grouped)
 		medio_check_group(host, &group, true, findings);
-	else
+	else if (!medio_check_is_run(host))
 		medio_findings_add(findings, MEDIO_FINDING_WARNING, "group", name,
 			"is in no IOMMU group: VFIO takes it only in its no-IOMMU mode");
 	medio_host_group_fini(&group);

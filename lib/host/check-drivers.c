@@ -90,7 +90,8 @@ static void check_type1(const struct medio_host *host, struct medio_findings *fi
 
 void medio_check_drivers(const struct medio_host *host, struct medio_findings *findings)
 {
-	check_vfio_pci(host, findings);
+	if (!medio_check_is_run(host))
+		check_vfio_pci(host, findings);
 	check_type1(host, findings);
 	medio_check_node(host, "/dev/vfio/vfio", false, findings);
 	medio_check_node(host, "/dev/iommu", false, findings);

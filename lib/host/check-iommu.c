@@ -188,6 +188,13 @@ void medio_check_iommu(const struct medio_host *host, struct medio_findings *fin
 {
 	struct medio_strv groups = { 0 };
 	struct machine machine;
+
+	if (medio_check_is_run(host)) {
+		medio_findings_add(findings, MEDIO_FINDING_OK, TOPIC, "",
+			"medio run serves the devices of this program: this machine's IOMMU, drivers "
+			"and limits are of no matter to them");
+		return;
+	}
 	bool on = !medio_host_groups(host, &groups);
 
 	look(host, &machine);

@@ -5,6 +5,12 @@
 
 #include "host/driver.h"
 
+/* Where its files come from (compat/overlay.c); a folder by that name alone is a tree that somebody made. */
+bool medio_check_is_run(const struct medio_host *host)
+{
+	return medio_host_exists(host, "/dev/.medio/dev");
+}
+
 /* What is on UIO has no group that would tell about it. */
 static void check_one(const struct medio_host *host, const struct medio_host_device *dev,
 	struct medio_findings *findings)

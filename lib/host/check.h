@@ -15,6 +15,8 @@ void medio_check_machine(const struct medio_host *host, struct medio_findings *f
 void medio_check_device(
 	const struct medio_host *host, const char *name, struct medio_findings *findings);
 
+/* Is this a program of `medio run`'s, which serves its devices without any of the kernel's VFIO? */
+bool medio_check_is_run(const struct medio_host *host);
 /* Is there an IOMMU, and if not, why and what to do; interrupt remapping; no-IOMMU mode. */
 void medio_check_iommu(const struct medio_host *host, struct medio_findings *findings);
 /* Drivers for programs, and the files to open. */

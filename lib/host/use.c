@@ -2,10 +2,12 @@
 #include "host/use.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "util/cleanup.h"
 
@@ -69,19 +71,45 @@ static int node_of(const struct medio_strv *nodes, const char *path)
 	return -1;
 }
 
+/* Whoever serves the file is not asked for it. False also if it cannot be known. */
+static bool get_file(struct statx *out, const struct medio_host *host, const char *path)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s%s", host->root ? host->root : "", path);
+	return statx(AT_FDCWD, full, AT_STATX_DONT_SYNC, STATX_TYPE, out) == 0;
+}
+
+/* Another machine's by the same name: in medio run each program has a /dev/vfio of its own. */
+static bool is_another(const struct medio_host *host, const char *node, const char *fd)
+{
+	struct statx ours, theirs;
+
+	if (!get_file(&ours, host, node) || !get_file(&theirs, host, fd))
+		return false;
+	if (S_ISCHR(ours.stx_mode) && S_ISCHR(theirs.stx_mode))
+		return ours.stx_rdev_major != theirs.stx_rdev_major ||
+		       ours.stx_rdev_minor != theirs.stx_rdev_minor;
+	return ours.stx_dev_major != theirs.stx_dev_major ||
+	       ours.stx_dev_minor != theirs.stx_dev_minor;
+}
+
 /* Which of the nodes a process has open: the first, or -1. */
 static int node_open_in(
 	const struct medio_host *host, const char *pid, const struct medio_strv *nodes)
 {
 	struct medio_strv fds = { 0 };
-	char target[128];
+	char target[128], path[64];
 	int found = -1;
 
 	medio_host_list(host, &fds, "/proc/%s/fd", pid);
-	for (unsigned i = 0; i < fds.count && found < 0; i++)
-		if (!medio_host_target(
-			    host, target, sizeof(target), "/proc/%s/fd/%s", pid, fds.items[i]))
+	for (unsigned i = 0; i < fds.count && found < 0; i++) {
+		snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, fds.items[i]);
+		if (!medio_host_target(host, target, sizeof(target), "%s", path))
 			found = node_of(nodes, target);
+		if (found >= 0 && is_another(host, nodes->items[found], path))
+			found = -1;
+	}
 	medio_strv_free(&fds);
 	return found;
 }

@@ -70,6 +70,29 @@ left_behind() {
 	[ "$got" -eq 3 ]
 }
 
+# check_is_content DEVICE [BDF]: medio check has nothing to say against what it sees.
+check_is_content() {
+	tells 'medio run serves' -q -d "$1" -- "$medio" check "${@:2}" && lacks 'IOMMU: the firmware|interrupt|MEMLOCK|not loaded|no-IOMMU' && holds 'can be opened'
+}
+
+# Two programs, each with a group of that number: who has the one open does not use the other's device.
+check_tells_programs_apart() {
+	local status=0 other
+
+	runs -q -d "edu,bdf=$bdf" -- sh -c "exec 5<>/dev/vfio/\$group; $medio check $bdf" && holds 'is in use: /dev/vfio/' || return
+	mkfifo "$work/go" "$work/there"
+	chmod 666 "$work/go" "$work/there"
+	"${as[@]}" "$medio" run -q -d "edu,bdf=$bdf" -- \
+		sh -c "exec 5<>/dev/vfio/\$group; echo >$work/there; read -r go <$work/go" &
+	other=$!
+	read -r -t 100 _ <>"$work/there"
+	runs -q -d "edu,bdf=$bdf" -- "$medio" check "$bdf" && holds 'can be opened' && lacks 'is in use' || status=$?
+	timeout 100 sh -c 'echo >"$1"' sh "$work/go"
+	wait "$other"
+	rm "$work/go" "$work/there"
+	return "$status"
+}
+
 # What is in these folders is there, and something more.
 unchanged() {
 	local folder
@@ -129,6 +152,12 @@ everything() {
 		sh -c "$raw \$group \$bdf"
 	check "$who: a UIO program" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" -- sh -c "$uio \$uio"
 	check "$who: a UIO program that was left behind" left_behind
+	check "$who: medio check, of a PCI device" check_is_content "edu,bdf=$bdf"
+	check "$who: medio check, of that one" check_is_content "edu,bdf=$bdf" "$bdf"
+	check "$who: medio check, of a mediated device" check_is_content "edu,uuid=$uuid"
+	check "$who: medio check, of a UIO device" check_is_content "edu,bdf=$bdf,as=uio"
+	check "$who: medio check, of that one" check_is_content "edu,bdf=$bdf,as=uio" "$bdf"
+	check "$who: and of two programs at once" check_tells_programs_apart
 	check "$who: 64 threads" tests_pass runs -q -d "edu,uuid=$uuid" -- sh -c "$hammer \$group \$uuid 64 5"
 	for way in vfio iommufd; do
 		check "$who: our driver over $way:, registers" tells '^edu version 1.0, BAR 0 of 1048576 bytes' \

@@ -128,6 +128,33 @@ static void the_mode_without_iommu_is_warned_of(void **state)
 	expect(m, medio_check_iommu, WARNING, "noiommu", "all memory", NULL);
 }
 
+/* medio run: a machine that needs nothing of this one. */
+static void what_medio_run_does_not_need_is_not_missed(void **state)
+{
+	struct machine *m = *state;
+
+	machine_file(m, "vendor_id\t: GenuineIntel\nflags\t: fpu hypervisor\n", "/proc/cpuinfo");
+	machine_file(m, " 1:  9  IO-APIC   1-edge  i8042\n", "/proc/interrupts");
+	machine_file(m, "Y\n", "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	machine_file(
+		m, "Max locked memory         8388608    8388608   bytes\n", "/proc/self/limits");
+	machine_file(m, "MemTotal:       16000000 kB\n", "/proc/meminfo");
+	machine_device(m, NIC, 0x020000, -1, "uio_pci_generic");
+	machine_file(m, "11\n", "/sys/bus/pci/devices/" NIC "/irq");
+	expect(m, medio_check_machine, PROBLEM, "iommu", "firmware offers none", NULL);
+	expect(m, medio_check_machine, WARNING, "driver", "is not loaded", NULL);
+	expect(m, medio_check_machine, WARNING, "memlock", NULL, NULL);
+	expect(m, medio_check_machine, WARNING, "group", "no-IOMMU", NULL);
+	machine_file(m, "", "/dev/.medio/dev/vfio/vfio");
+	expect(m, medio_check_machine, OK, "iommu", "medio run serves", NULL);
+	expect_not(m, medio_check_machine, PROBLEM, "iommu");
+	expect_none(m, medio_check_machine, "interrupts");
+	expect_none(m, medio_check_machine, "memlock");
+	expect_none(m, medio_check_machine, "group");
+	expect_not(m, medio_check_machine, WARNING, "driver");
+	expect(m, medio_check_machine, OK, "driver", "is on uio_pci_generic", NULL);
+}
+
 /* ---- Drivers and limits ------------------------------------------------------------------------ */
 
 static void a_missing_vfio_is_told_by_what_the_kernel_has(void **state)
@@ -297,6 +324,7 @@ int main(void)
 		MACHINE_TEST(an_iommu_that_the_firmware_hides_says_its_makers_name),
 		MACHINE_TEST(interrupts_that_are_not_remapped_are_found),
 		MACHINE_TEST(the_mode_without_iommu_is_warned_of),
+		MACHINE_TEST(what_medio_run_does_not_need_is_not_missed),
 		MACHINE_TEST(a_missing_vfio_is_told_by_what_the_kernel_has),
 		MACHINE_TEST(a_file_that_may_not_be_opened_says_whose_it_is),
 		MACHINE_TEST(a_limit_on_locked_memory_is_compared_with_what_there_is),
