@@ -63,11 +63,17 @@ static int uses_functions(const struct medio_host *host, const char *name, struc
 
 /* ---- Programs ---------------------------------------------------------------------------------- */
 
+/* The name may have become another file's since, as udev does it to nodes, and medio run to its own. */
 static int node_of(const struct medio_strv *nodes, const char *path)
 {
-	for (unsigned i = 0; i < nodes->count; i++)
-		if (!strcmp(nodes->items[i], path))
+	static const char deleted[] = " (deleted)";
+
+	for (unsigned i = 0; i < nodes->count; i++) {
+		size_t len = strlen(nodes->items[i]);
+		if (!strncmp(nodes->items[i], path, len) &&
+			(!path[len] || !strcmp(path + len, deleted)))
 			return (int)i;
+	}
 	return -1;
 }
 

@@ -241,6 +241,10 @@ static void a_program_that_drives_it_is_named(void **state)
 	expect(m, NIC, NULL);
 	machine_link(m, "/dev/vfio/7", "/proc/1234/fd/22");
 	expect(m, NIC, "/dev/vfio/7 is open in process 1234 (qemu-system-x86)", NULL);
+	machine_file(m, "ovs-vswitchd\n", "/proc/1235/comm");
+	machine_link(m, "/dev/vfio/7 (deleted)", "/proc/1235/fd/3");
+	expect(m, NIC, "/dev/vfio/7 is open in process 1234 (qemu-system-x86)",
+		"/dev/vfio/7 is open in process 1235 (ovs-vswitchd)", NULL);
 	/* The same file is nothing to a device on another driver. */
 	machine_bind(m, NIC, "e1000e");
 	expect(m, NIC, NULL);
