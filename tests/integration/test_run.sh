@@ -1,10 +1,11 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317,SC2329 # the dollars are the shell's under medio run; functions are called through check
 # SPDX-License-Identifier: BSD-3-Clause
-# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER: programs that know nothing of medio, under medio run: a static one with raw
-# system calls, a UIO program as the kernel's howto has it, 64 threads at once, and medio's own drivers over vfio:,
-# iommufd: and uio:. As root, and as somebody who is not.
+# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER DISK: programs that know nothing of medio, under medio run: a static one with raw
+# system calls, a UIO program as the kernel's howto has it, 64 threads at once, a driver of a disk with everything mapped, and
+# medio's own drivers over vfio:, iommufd: and uio:. As root, and as somebody who is not.
 medio=$(readlink -f "$1") try=$(readlink -f "$2") raw=$(readlink -f "$3") uio=$(readlink -f "$4") hammer=$(readlink -f "$5")
+disk=$(readlink -f "$6")
 set -uo pipefail
 . "$(dirname "$0")/../check/tap.sh"
 uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fe0001
@@ -27,7 +28,7 @@ nobody() {
 	local file
 
 	as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-	for file in "$medio" "$try" "$raw" "$uio" "$hammer"; do
+	for file in "$medio" "$try" "$raw" "$uio" "$hammer" "$disk"; do
 		"${as[@]}" test -x "$file" 2>/dev/null || return 1
 	done
 }
@@ -73,6 +74,15 @@ left_behind() {
 # check_is_content DEVICE [BDF]: medio check has nothing to say against what it sees.
 check_is_content() {
 	tells 'medio run serves' -q -d "$1" -- "$medio" check "${@:2}" && lacks 'IOMMU: the firmware|interrupt|MEMLOCK|not loaded|no-IOMMU' && holds 'can be opened'
+}
+
+# copies_disk group|device: a disk of 2 MiB whose first half becomes its second.
+copies_disk() {
+	head -c 2M /dev/urandom >"$work/disk"
+	chmod 666 "$work/disk"
+	! cmp -s -n 1048576 "$work/disk" "$work/disk" 0 1048576 &&
+		tests_pass runs -q -d "virtio-blk,bdf=$bdf,file=$work/disk,serial=by-$1" -- "$disk" "$1" "$bdf" "by-$1" &&
+		cmp -n 1048576 "$work/disk" "$work/disk" 0 1048576
 }
 
 # Two programs, each with a group of that number: who has the one open does not use the other's device.
@@ -152,6 +162,8 @@ everything() {
 		sh -c "$raw \$group \$bdf"
 	check "$who: a UIO program" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" -- sh -c "$uio \$uio"
 	check "$who: a UIO program that was left behind" left_behind
+	check "$who: a driver of a disk, all in memory, through its group" copies_disk group
+	check "$who: the same, through /dev/iommu" copies_disk device
 	check "$who: medio check, of a PCI device" check_is_content "edu,bdf=$bdf"
 	check "$who: medio check, of that one" check_is_content "edu,bdf=$bdf" "$bdf"
 	check "$who: medio check, of a mediated device" check_is_content "edu,uuid=$uuid"
