@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # test_dpdk_vfio.sh MEDIO PEERS PROGRAMS: DPDK's driver of virtio's network cards on a PCI device by VFIO, under medio run: testpmd
 # maps the BARs, whose registers are trapped, and gives the device its memory; frames go round, and none is lost. As whoever runs
-# this, and once more without any privilege.
+# this, and once more without any privilege. MEDIO_TEST_FULL=1 has frames go round for ten seconds each time.
 set -uo pipefail
 . "$(dirname "$0")/testpmd.sh"
 . "$(dirname "$0")/peers.sh"
 need dpdk-testpmd
 
 address=0000:00:1e.0
+seconds=${MEDIO_TEST_FULL:+10}
+seconds=${seconds:-1}
 
 diagnose() {
 	printf '%s\n' "$answer" | tail -n 10 | sed 's/^/# /'
@@ -35,7 +37,7 @@ under() {
 # in_loop DEVICE-PARAMETER…
 in_loop() {
 	under "$@"
-	pmd_run -a "$address" -- && loops 32 && loops 32 && pmd_quit
+	pmd_run -a "$address" -- && loops 32 && goes_round "$seconds" && pmd_quit
 }
 
 two_queues() {

@@ -101,3 +101,18 @@ loops() {
 	begins io 'start tx_first' && until_true came 5000 && stop && [ "$dropped" -eq 0 ] || return
 	begins rxonly && until_true came "$1" && stop && [ "$received" -eq "$1" ]
 }
+
+# goes_round SECONDS: frames of 64 bytes go round for so long. Once all have come that were on their way, as many have come as were
+# sent, and of that size.
+goes_round() {
+	begins io 'start tx_first' || return
+	sleep "$1"
+	stop && [ "$dropped" -eq 0 ] && pmd_do 'show port stats all' 'Tx-pps' || return
+	sent=$(number TX-packets)
+	pmd_do 'set fwd rxonly' 'Set rxonly packet forwarding mode' && pmd_do start 'TX offloads' || return
+	until_true came "$sent"
+	received=$(number RX-packets)
+	echo "# $sent frames out in $1 s, $received back: $((sent - received)) lost"
+	[ "$sent" -gt 0 ] && [ "$received" -eq "$sent" ] && [ "$(number RX-bytes)" -eq $((64 * received)) ] &&
+		[ "$(number TX-packets)" -eq "$sent" ] && pmd_do stop '^Done\.'
+}
