@@ -61,6 +61,7 @@ struct medio_loop {
 	struct medio_list dead;
 	unsigned depth;	     /* of nested medio_loop_run_once() */
 	bool timers_changed; /* and are not mirrored yet */
+	uint64_t mirrored;   /* when timer_fd will be readable, or is; UINT64_MAX: never */
 	struct medio_watch *stop_watch, *timer_watch;
 	struct {
 		struct medio_watch *watch; /* the one that had the latest events, alone */
@@ -211,11 +212,15 @@ static void unlink_poller(struct medio_poller *poller)
 	loop->num_awake -= poller->awake;
 }
 
+static void settle_timers(struct medio_loop *loop);
+
 /* The loop that asks our pollers asks for as long as one is awake. */
 static void tell_outer(struct medio_loop *loop)
 {
 	if (loop->outer)
 		medio_poller_set_awake(loop->outer, loop->num_awake > 0);
+	if (!loop->depth)
+		settle_timers(loop);
 }
 
 void medio_poller_set_awake(struct medio_poller *poller, bool awake)
@@ -262,19 +267,36 @@ static void on_timer_fd(void *opaque, uint32_t events)
 	(void)events;
 	ssize_t ret = read(loop->timer_fd, &count, sizeof(count));
 	(void)ret;
+	loop->mirrored = UINT64_MAX;
+	loop->timers_changed = true;
 }
 
 /* Make the epoll fd readable when the first timer is due. */
 static void mirror_timers(struct medio_loop *loop)
 {
-	int64_t ns = medio_timers_wait(&loop->timers);
+	uint64_t due = medio_timers_due(&loop->timers);
 	struct itimerspec when = { 0 };
-	if (ns >= 0) {
-		when.it_value.tv_sec = ns / 1000000000;
-		when.it_value.tv_nsec = ns % 1000000000 + (ns == 0);
-	}
-	timerfd_settime(loop->timer_fd, 0, &when, NULL);
+
 	loop->timers_changed = false;
+	if (due == loop->mirrored)
+		return;
+	if (due != UINT64_MAX) {
+		when.it_value.tv_sec = (time_t)(due / 1000000000);
+		when.it_value.tv_nsec = (long)(due % 1000000000);
+	}
+	timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &when, NULL);
+	loop->mirrored = due;
+}
+
+/* The end of a run. Who asks our pollers at once again asks for timers that are due as well: a poller that goes on by a
+ * timer costs no system call. */
+static void settle_timers(struct medio_loop *loop)
+{
+	if (!loop->timers_changed || loop->timer_fd < 0)
+		return;
+	if (loop->outer && loop->num_awake && medio_timers_wait(&loop->timers) == 0)
+		return;
+	mirror_timers(loop);
 }
 
 /* Inside of a run they are mirrored at its end. */
@@ -300,6 +322,7 @@ int medio_loop_fd(struct medio_loop *loop)
 		return ret;
 	}
 	loop->timer_fd = fd;
+	loop->mirrored = UINT64_MAX;
 	loop->timers.changed = on_timers_changed;
 	mirror_timers(loop);
 	return loop->epoll_fd;
@@ -408,10 +431,11 @@ static bool ask_inner(void *opaque)
 		return false;
 	loop->depth++;
 	bool found = ask_awake(loop);
+	if (medio_timers_run(&loop->timers))
+		found = true;
 	if (--loop->depth == 0)
 		reap(loop);
-	if (loop->timers_changed && loop->timer_fd >= 0)
-		mirror_timers(loop);
+	settle_timers(loop);
 	return found;
 }
 
@@ -515,8 +539,7 @@ int medio_loop_run_once(struct medio_loop *loop, int timeout_ms)
 	ran += medio_timers_run(&loop->timers);
 	if (--loop->depth == 0)
 		reap(loop);
-	if (loop->timer_fd >= 0)
-		mirror_timers(loop);
+	settle_timers(loop);
 	return ran;
 }
 

@@ -107,6 +107,11 @@ void medio_timer_free(struct medio_timer *timer)
 	free(timer);
 }
 
+uint64_t medio_timers_due(const struct medio_timers *timers)
+{
+	return timers->count ? timers->heap[0]->due : UINT64_MAX;
+}
+
 int64_t medio_timers_wait(const struct medio_timers *timers)
 {
 	if (!timers->count)

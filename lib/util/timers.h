@@ -17,6 +17,8 @@ struct medio_timers {
 
 void medio_timers_fini(struct medio_timers *timers);
 struct medio_timer *medio_timers_add(struct medio_timers *timers, medio_timer_fn *fn, void *opaque);
+/* When the first is due, as medio_now_ns() counts; UINT64_MAX if none is armed. */
+uint64_t medio_timers_due(const struct medio_timers *timers);
 /* Nanoseconds until the first is due, 0 if one is, -1 if none is armed. */
 int64_t medio_timers_wait(const struct medio_timers *timers);
 /* Run those that are due now; returns how many. */

@@ -631,6 +631,42 @@ static void its_pollers_are_asked_by_the_loop_that_runs_it(void **state)
 	medio_loop_free(outer);
 }
 
+static bool arm_again(void *opaque)
+{
+	struct clock *c = opaque;
+
+	medio_timer_arm(c->timer, 0);
+	return true;
+}
+
+static void its_pollers_go_on_by_timers_without_its_fd(void **state)
+{
+	(void)state;
+	struct medio_loop *outer = loop_new(), *inner = loop_new();
+	struct clock c = { 0 };
+	int fd = medio_loop_fd(inner);
+	struct medio_poller *arms = medio_loop_poller(inner, arm_again, &c);
+	clock_init(&c, inner);
+	assert_int_equal(medio_loop_set_outer(inner, outer), 0);
+	medio_poller_set_awake(arms, true);
+	/* Nobody looks at the fd. */
+	for (int i = 0; i < 20; i++)
+		medio_loop_run_once(outer, 0);
+	assert_true(c.calls > 0);
+	/* Who does, sees what is due when nobody is asked any more. */
+	medio_timer_arm(c.timer, 0);
+	medio_poller_set_awake(arms, false);
+	assert_true(readable(fd, 60000));
+	unsigned calls = c.calls;
+	medio_loop_run_once(inner, 0);
+	assert_int_equal(c.calls, calls + 1);
+	assert_false(readable(fd, 0));
+	medio_poller_free(arms);
+	medio_timer_free(c.timer);
+	medio_loop_free(inner);
+	medio_loop_free(outer);
+}
+
 static void its_fd_knows_timers_however_they_were_armed(void **state)
 {
 	(void)state;
@@ -676,6 +712,7 @@ int main(void)
 		cmocka_unit_test(a_poller_may_free_another),
 		cmocka_unit_test(its_fd_is_readable_when_there_is_work),
 		cmocka_unit_test(its_pollers_are_asked_by_the_loop_that_runs_it),
+		cmocka_unit_test(its_pollers_go_on_by_timers_without_its_fd),
 		cmocka_unit_test(its_fd_knows_timers_however_they_were_armed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
