@@ -9,6 +9,7 @@ static int run(struct medio_report *r)
 {
 	run_measure_calls(r);
 	run_measure_native(r);
+	run_measure_net(r);
 	return 0;
 }
 

@@ -31,8 +31,9 @@ void run_side_stop(struct run_side *side);
 /* Milliseconds until `true` has ended, under medio run or by itself. */
 double run_side_true(bool medio);
 
-/* The parts: what a caught call costs, what other calls cost. */
+/* The parts: what a caught call costs, what other calls cost, DPDK. */
 void run_measure_calls(struct medio_report *r);
 void run_measure_native(struct medio_report *r);
+void run_measure_net(struct medio_report *r);
 
 #endif

@@ -146,11 +146,12 @@ void vhost_side_serve(
 
 static void exec_words(const char *const *words, const char *socket, int cpu, int talk)
 {
-	static char text[16][512];
-	char *argv[17] = { NULL };
+	static char text[VHOST_WORDS][512];
+	char *argv[VHOST_WORDS + 1] = { NULL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (unsigned i = 0; i < 16 && words[i]; i++) {
+	setpgid(0, 0); /* with those it starts it is stopped and goes on */
+	for (unsigned i = 0; i < VHOST_WORDS && words[i]; i++) {
 		const char *at = strstr(words[i], "%s");
 		if (at)
 			snprintf(text[i], sizeof(text[i]), "%.*s%s%s", (int)(at - words[i]),
@@ -164,7 +165,8 @@ static void exec_words(const char *const *words, const char *socket, int cpu, in
 	dup2(talk, STDERR_FILENO);
 	close_range(3, ~0u, 0);
 	medio_bench_pin(cpu);
-	execv(argv[0], argv);
+	if (argv[0])
+		execv(argv[0], argv);
 	_exit(127);
 }
 
@@ -224,7 +226,7 @@ int vhost_side_wait(const struct vhost_side *side)
 
 void vhost_side_pause(const struct vhost_side *side, bool pause)
 {
-	kill(side->pid, pause ? SIGSTOP : SIGCONT);
+	kill(side->ours ? side->pid : -side->pid, pause ? SIGSTOP : SIGCONT);
 	/* The time that it took is counted when it stands. */
 	if (pause)
 		waitpid(side->pid, NULL, WUNTRACED);

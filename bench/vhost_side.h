@@ -22,6 +22,8 @@ void vhost_peers_path(const char *name, char *out, size_t size);
 /* False after a note: what is left out, and how to get the program. */
 bool vhost_peers_have(struct medio_report *r, const char *name, const char *what);
 
+#define VHOST_WORDS 24 /* of a command at most */
+
 struct vhost_side {
 	pid_t pid;
 	clockid_t clock; /* of all its threads */
@@ -39,7 +41,7 @@ void vhost_folder_remove(void);
 void vhost_side_serve(
 	struct vhost_side *side, const struct medio_type *type, const char *const *params, int cpu);
 /*
- * Another program, NULL-terminated words, on cpu; %s in a word is the path of its socket: somebody else's, or
+ * Another program in a group of its own, NULL-terminated words, on cpu; %s in a word is the path of its socket: somebody else's, or
  * with NULL one that it makes. VHOST_TALK: on a terminal, whose other end is `talk`.
  */
 enum vhost_talk { VHOST_SILENT, VHOST_TALK };

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_MS 20000
+#define ANSWER_MS 120000
 
 /* What there is to read; 0: the end. */
 static ssize_t take(struct testpmd *t)
@@ -47,23 +47,51 @@ static int await(struct testpmd *t, const char *until)
 	return 0;
 }
 
-int testpmd_start(
-	struct testpmd *t, const char *device, const char *mode, const char *socket, int cpu)
+/* The words that follow those of `under`; -ETIMEDOUT, -EPIPE, and what vhost_side_wait() says. */
+static int start(struct testpmd *t, const char *const *under, const char *const *card,
+	const char *mode, const char *socket, int cpu, int cpu_under)
 {
 	char program[512], processors[64], forward[64];
-	const char *words[] = { program, "--lcores", processors, "--no-huge", "-m", "128",
-		"--no-pci", "--no-telemetry", "--no-shconf", "--vdev", device, "--", "-i",
-		"--total-num-mbufs=8192", forward, NULL };
+	const char *const own[] = { program, "--lcores", processors, "--no-huge", "-m", "128",
+		"--no-telemetry", "--no-shconf", card[0], card[1], card[2], "--", "-i",
+		"--total-num-mbufs=8192", forward };
+	const char *words[VHOST_WORDS + 1] = { NULL };
+	unsigned count = 0;
 
 	*t = (struct testpmd){ 0 };
 	vhost_peers_path("dpdk-testpmd", program, sizeof(program));
 	/* The prompt and the forwarding are a thread each; the first sleeps. */
 	snprintf(processors, sizeof(processors), "0@%d,1@%d", cpu, cpu);
 	snprintf(forward, sizeof(forward), "--forward-mode=%s", mode);
-	vhost_side_run(&t->side, words, socket, cpu, VHOST_TALK);
-	int ret = await(t, "testpmd> ");
+	for (; under[count]; count++)
+		words[count] = under[count];
+	for (unsigned i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (own[i])
+			words[count++] = own[i];
+	vhost_side_run(&t->side, words, socket, cpu_under, VHOST_TALK);
+	return await(t, "testpmd> ");
+}
+
+int testpmd_start(
+	struct testpmd *t, const char *device, const char *mode, const char *socket, int cpu)
+{
+	static const char *const nobody[] = { NULL };
+	const char *const card[] = { "--no-pci", "--vdev", device };
+	int ret = start(t, nobody, card, mode, socket, cpu, cpu);
+
 	if (ret == 0 && !socket)
 		ret = vhost_side_wait(&t->side);
+	if (ret)
+		testpmd_stop(t);
+	return ret;
+}
+
+int testpmd_start_under(struct testpmd *t, const char *const *under, const char *bdf,
+	const char *mode, int cpu, int cpu_under)
+{
+	const char *const card[] = { "-a", bdf, NULL };
+	int ret = start(t, under, card, mode, "", cpu, cpu_under);
+
 	if (ret)
 		testpmd_stop(t);
 	return ret;
@@ -106,6 +134,6 @@ const char *testpmd_words(const struct testpmd *t)
 void testpmd_stop(struct testpmd *t)
 {
 	/* Its own end may hang when the other one has gone; nothing of it is needed. */
-	kill(t->side.pid, SIGKILL);
+	kill(-t->side.pid, SIGKILL);
 	vhost_side_stop(&t->side);
 }

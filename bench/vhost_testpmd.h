@@ -15,6 +15,9 @@ struct testpmd {
  * socket: somebody else's, or NULL: it makes one. On failure it is gone. */
 int testpmd_start(
 	struct testpmd *t, const char *device, const char *mode, const char *socket, int cpu);
+/* The same under another program on cpu_under, NULL-terminated words, with the PCI device that it shows. */
+int testpmd_start_under(struct testpmd *t, const char *const *under, const char *bdf,
+	const char *mode, int cpu, int cpu_under);
 /* Do it, until what it says has `until`. -ETIMEDOUT, -EPIPE: it has ended; what it said tells why. */
 int testpmd_do(struct testpmd *t, const char *command, const char *until);
 /* The last number that was said after `name`, 0: none. */
