@@ -53,8 +53,10 @@ void medio_hold_cpu_answer(struct user_regs_struct *regs, int64_t ret)
 
 void medio_hold_cpu_again(pid_t tid, struct user_regs_struct *regs)
 {
-	static const unsigned calls[] = { __NR_epoll_wait, __NR_epoll_pwait, 441 /* epoll_pwait2 */,
-		__NR_semop, __NR_semtimedop, __NR_rt_sigtimedwait, __NR_io_uring_enter };
+	/* read() and readv(): of files of FUSE's, as /dev/uioN is one. */
+	static const unsigned calls[] = { __NR_read, __NR_readv, __NR_epoll_wait, __NR_epoll_pwait,
+		441 /* epoll_pwait2 */, __NR_semop, __NR_semtimedop, __NR_rt_sigtimedwait,
+		__NR_io_uring_enter };
 
 	if ((int64_t)regs->rax != -EINTR)
 		return;

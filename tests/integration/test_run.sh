@@ -1,11 +1,11 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317,SC2329 # the dollars are the shell's under medio run; functions are called through check
 # SPDX-License-Identifier: BSD-3-Clause
-# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER DISK: programs that know nothing of medio, under medio run: a static one with raw
-# system calls, a UIO program as the kernel's howto has it, 64 threads at once, a driver of a disk with everything mapped, and
-# medio's own drivers over vfio:, iommufd: and uio:. As root, and as somebody who is not.
+# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER DISK WAIT: programs that know nothing of medio, under medio run: a static one with raw
+# system calls, a UIO program as the kernel's howto has it, 64 threads at once, a driver of a disk with everything mapped, one of
+# two devices, and medio's own drivers over vfio:, iommufd: and uio:. As root, and as somebody who is not.
 medio=$(readlink -f "$1") try=$(readlink -f "$2") raw=$(readlink -f "$3") uio=$(readlink -f "$4") hammer=$(readlink -f "$5")
-disk=$(readlink -f "$6")
+disk=$(readlink -f "$6") waiter=$(readlink -f "$7")
 set -uo pipefail
 . "$(dirname "$0")/../check/tap.sh"
 uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fe0001
@@ -28,7 +28,7 @@ nobody() {
 	local file
 
 	as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-	for file in "$medio" "$try" "$raw" "$uio" "$hammer" "$disk"; do
+	for file in "$medio" "$try" "$raw" "$uio" "$hammer" "$disk" "$waiter"; do
 		"${as[@]}" test -x "$file" 2>/dev/null || return 1
 	done
 }
@@ -164,6 +164,8 @@ everything() {
 	check "$who: a UIO program that was left behind" left_behind
 	check "$who: a driver of a disk, all in memory, through its group" copies_disk group
 	check "$who: the same, through /dev/iommu" copies_disk device
+	check "$who: who waits for a UIO device is not disturbed" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" \
+		-d "edu,bdf=0000:00:1e.1" -- sh -c "$waiter \$uio \$bdf1"
 	check "$who: medio check, of a PCI device" check_is_content "edu,bdf=$bdf"
 	check "$who: medio check, of that one" check_is_content "edu,bdf=$bdf" "$bdf"
 	check "$who: medio check, of a mediated device" check_is_content "edu,uuid=$uuid"
