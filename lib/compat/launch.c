@@ -86,8 +86,10 @@ static void reap_orphans(const struct medio_launch *launch)
 
 	while (!waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid) {
 		pid_t pid = info.si_pid;
-		/* A thread that is traced is tracee.h's, the program itself collect()'s. */
-		if (pid == launch->pid || medio_tracee_status(pid, &status) || status.tgid != pid ||
+		/* A thread that is traced is tracee.h's, also its stops, which waitid() always tells; the program itself
+		 * is collect()'s. */
+		if (pid == launch->pid || info.si_code == CLD_TRAPPED ||
+			medio_tracee_status(pid, &status) || status.tgid != pid ||
 			status.ppid != getpid())
 			return;
 		waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
