@@ -661,6 +661,7 @@ static void its_pollers_go_on_by_timers_without_its_fd(void **state)
 	medio_loop_run_once(inner, 0);
 	assert_int_equal(c.calls, calls + 1);
 	assert_false(readable(fd, 0));
+	assert_int_equal(medio_loop_set_outer(inner, NULL), 0);
 	medio_poller_free(arms);
 	medio_timer_free(c.timer);
 	medio_loop_free(inner);
