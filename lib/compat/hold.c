@@ -19,7 +19,7 @@
 
 struct other {
 	pid_t tid;
-	bool traced, stopped;
+	bool traced, stopped, gone;
 };
 
 struct medio_hold {
@@ -114,12 +114,12 @@ void medio_hold_end(struct medio_hold *hold, const int64_t *ret)
 		set_regs(hold->tid, &hold->regs);
 		if (hold->masked)
 			ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(hold->mask), &hold->mask);
-		hold->gone = medio_tracee_detach(hold->tid);
+		hold->gone = medio_tracee_detach(hold->tid, 0);
 		if (hold->got_stop)
 			kill(hold->tgid, SIGSTOP);
 	}
 	if (hold->gone)
-		medio_tracee_release_later(hold->caller.compat, hold->tid);
+		medio_tracee_release_later(hold->caller.compat, hold->tid, hold->tgid);
 	medio_hold_let_others(hold);
 	free(hold->others);
 	free(hold);
@@ -247,7 +247,7 @@ static int add_others(struct medio_hold *hold)
 		ret = medio_tracee_wait(other->tid, false, &status);
 		other->stopped = !ret;
 		/* One that sleeps in the kernel runs nothing of the program's, and stops before it does. */
-		other->traced = ret != -ESRCH;
+		other->gone = ret == -ESRCH;
 	}
 	return hold->num_others > before;
 }
@@ -262,6 +262,11 @@ int medio_hold_others(struct medio_hold *hold)
 	do
 		ret = add_others(hold);
 	while (ret > 0);
+	/* Of what exec() leaves of a process the first thread's number may be in use again. */
+	if (!ret && !medio_tracee_stands(hold->tid)) {
+		hold->gone = true;
+		ret = -ESRCH;
+	}
 	if (ret)
 		medio_hold_let_others(hold);
 	return ret;
@@ -269,12 +274,19 @@ int medio_hold_others(struct medio_hold *hold)
 
 void medio_hold_let_others(struct medio_hold *hold)
 {
+	struct medio_compat *compat = hold->caller.compat;
+	bool gone = false;
+
 	for (unsigned i = 0; i < hold->num_others; i++) {
 		struct other *other = &hold->others[i];
 		if (other->stopped && !medio_tracee_release(other->tid))
 			continue;
-		if (other->traced)
-			medio_tracee_release_later(hold->caller.compat, other->tid);
+		if (other->gone)
+			gone = true;
+		else if (other->traced)
+			medio_tracee_release_later(compat, other->tid, hold->tgid);
 	}
 	hold->num_others = 0;
+	if (gone && hold->tid != hold->tgid)
+		medio_tracee_release_first(compat, hold->tgid);
 }

@@ -311,7 +311,7 @@ static void serve(struct medio_mmio_trap *trap, pid_t tid)
 	medio_tracee_interrupt(tid);
 	ret = medio_tracee_wait(tid, false, &stop);
 	if (ret == -EBUSY)
-		medio_tracee_release_later(trap->compat, tid);
+		medio_tracee_release_later(trap->compat, tid, trap->tgid);
 	if (ret)
 		return;
 	ret = medio_mmio_cpu_step(tid, read_code, traps, &bus, &at, bytes);
@@ -319,11 +319,13 @@ static void serve(struct medio_mmio_trap *trap, pid_t tid)
 		give_up(trap, tid, ret, at, bytes);
 	/* A signal that was on its way when it was asked to stop is still to come. */
 	if (stop < 256)
-		ptrace(PTRACE_DETACH, tid, 0, there((uint64_t)stop));
+		ret = medio_tracee_detach(tid, stop);
 	else if (ret == -EAGAIN)
-		medio_tracee_release(tid);
+		ret = medio_tracee_release(tid);
 	else
-		medio_tracee_detach(tid);
+		ret = medio_tracee_detach(tid, 0);
+	if (ret)
+		medio_tracee_release_later(trap->compat, tid, trap->tgid);
 }
 
 static void on_timer(void *opaque)

@@ -16,6 +16,7 @@
 
 #include "compat/compat.h"
 #include "compat/hold_cpu.h"
+#include "compat/reaper.h"
 #include "util/cleanup.h"
 #include "util/loop.h"
 
@@ -81,12 +82,16 @@ static bool is_worker(pid_t tid)
 int medio_tracee_seize(pid_t tid)
 {
 	struct medio_tracee_status status;
+	struct medio_reaper reaper;
 
-	if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) == 0)
-		return 0;
-	if (errno != EPERM && errno != EACCES)
-		return -ESRCH;
-	int ret = medio_tracee_status(tid, &status);
+	medio_reaper_start(&reaper);
+	int ret = ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) < 0 ? -errno : 0;
+	medio_reaper_stop(&reaper);
+	if (!ret)
+		medio_reaper_add(tid);
+	if (ret != -EPERM && ret != -EACCES)
+		return ret ? -ESRCH : 0;
+	ret = medio_tracee_status(tid, &status);
 	if (ret)
 		return ret;
 	if (status.tracer == (pid_t)syscall(SYS_gettid))
@@ -115,17 +120,32 @@ static int look(pid_t tid, int *stop)
 	siginfo_t info = { 0 };
 	int flags = WEXITED | WSTOPPED | WNOHANG | __WALL;
 
-	if (waitid(P_PID, (id_t)tid, &info, flags | WNOWAIT) < 0)
-		return errno == EINTR ? -EAGAIN : -ESRCH;
+	if (waitid(P_PID, (id_t)tid, &info, flags | WNOWAIT) < 0) {
+		if (errno == EINTR)
+			return -EAGAIN;
+		medio_reaper_remove(tid);
+		return -ESRCH;
+	}
 	if (!info.si_pid)
 		return -EAGAIN;
 	bool stopped = info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED;
 	if (stopped || is_ours_to_reap(tid))
 		waitid(P_PID, (id_t)tid, &info, flags);
-	if (!stopped)
+	if (!stopped) {
+		medio_reaper_remove(tid);
 		return -ESRCH;
+	}
 	*stop = info.si_status;
 	return 0;
+}
+
+bool medio_tracee_stands(pid_t tid)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)tid, &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ==
+		       0 &&
+	       !info.si_pid;
 }
 
 static void pause_for(long ns)
@@ -153,15 +173,21 @@ int medio_tracee_wait(pid_t tid, bool patient, int *stop)
 		if (medio_tracee_status(tid, &status) || status.state == 'Z' ||
 			status.state == 'X' || status.tracer != (pid_t)syscall(SYS_gettid))
 			return look(tid, stop) ? -ESRCH : 0;
+		/* Or it is such a thread, which nobody has asked yet: to trace it waited for the end of its exec(). */
+		if (!patient)
+			medio_tracee_interrupt(tid);
 		deep = status.state == 'D' ? deep + 1 : 0;
 		if (!patient && deep == SLEEPS)
 			return -EBUSY;
 	}
 }
 
-int medio_tracee_detach(pid_t tid)
+int medio_tracee_detach(pid_t tid, int sig)
 {
-	return ptrace(PTRACE_DETACH, tid, 0, 0) < 0 ? -ESRCH : 0;
+	if (ptrace(PTRACE_DETACH, tid, 0, (long)sig) < 0)
+		return -ESRCH;
+	medio_reaper_remove(tid);
+	return 0;
 }
 
 int medio_tracee_release(pid_t tid)
@@ -171,37 +197,60 @@ int medio_tracee_release(pid_t tid)
 
 	if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &iov) == 0)
 		medio_hold_cpu_again(tid, &regs);
-	return medio_tracee_detach(tid);
+	return medio_tracee_detach(tid, 0);
 }
 
 /* ---- Those that stop late ---------------------------------------------------------------------- */
 
 struct late {
 	struct medio_list link;
-	pid_t tid;
+	pid_t tid, tgid;
 	uint64_t ns;
 	struct medio_timer *timer;
 };
 
 static void forget(struct late *late)
 {
+	medio_reaper_remove(late->tid);
 	medio_list_remove(&late->link);
 	medio_timer_free(late->timer);
 	free(late);
 }
 
+static bool is_traced(pid_t tid)
+{
+	struct medio_tracee_status status;
+
+	return !medio_tracee_status(tid, &status) && status.tracer == (pid_t)syscall(SYS_gettid);
+}
+
+/* exec() by a thread that is not the first makes it the first, by that one's number. */
+static bool is_first_now(struct late *late)
+{
+	struct medio_tracee_status status;
+
+	if (late->tid == late->tgid || !medio_tracee_status(late->tid, &status) ||
+		!is_traced(late->tgid))
+		return false;
+	medio_reaper_remove(late->tid);
+	late->tid = late->tgid;
+	medio_reaper_add(late->tid);
+	return true;
+}
+
 static void on_late(void *opaque)
 {
 	struct late *late = opaque;
-	struct medio_tracee_status status;
 	int stop, ret = look(late->tid, &stop);
 
 	if (!ret && medio_tracee_release(late->tid))
 		ret = -EAGAIN;
+	if (ret == -ESRCH && is_first_now(late))
+		ret = -EAGAIN;
 	/* One that has ended may have to wait for the other threads before its end can be taken note of; until that is done its
 	 * process does not end for its parent. */
-	if (ret == -EAGAIN && !medio_tracee_status(late->tid, &status) &&
-		status.tracer == (pid_t)syscall(SYS_gettid)) {
+	if (ret == -EAGAIN && is_traced(late->tid)) {
+		medio_tracee_interrupt(late->tid);
 		late->ns = late->ns * 2 < LOOK_MAX_NS ? late->ns * 2 : LOOK_MAX_NS;
 		medio_timer_arm(late->timer, late->ns);
 		return;
@@ -209,13 +258,13 @@ static void on_late(void *opaque)
 	forget(late);
 }
 
-void medio_tracee_release_later(struct medio_compat *compat, pid_t tid)
+void medio_tracee_release_later(struct medio_compat *compat, pid_t tid, pid_t tgid)
 {
 	struct late *late = compat && compat->loop ? malloc(sizeof(*late)) : NULL;
 	int stop;
 
 	if (late) {
-		*late = (struct late){ .tid = tid, .ns = LOOK_NS };
+		*late = (struct late){ .tid = tid, .tgid = tgid, .ns = LOOK_NS };
 		medio_list_append(&compat->late, &late->link);
 		late->timer = medio_loop_timer(compat->loop, on_late, late);
 		if (late->timer) {
@@ -226,6 +275,12 @@ void medio_tracee_release_later(struct medio_compat *compat, pid_t tid)
 	}
 	if (!medio_tracee_wait(tid, true, &stop))
 		medio_tracee_release(tid);
+}
+
+void medio_tracee_release_first(struct medio_compat *compat, pid_t tgid)
+{
+	if (is_traced(tgid))
+		medio_tracee_release_later(compat, tgid, tgid);
 }
 
 void medio_tracees_forget(struct medio_compat *compat)

@@ -33,12 +33,18 @@ void medio_tracee_interrupt(pid_t tid);
  * -EBUSY, unless patient: it sleeps in the kernel and does not leave it.
  */
 int medio_tracee_wait(pid_t tid, bool patient, int *stop);
-/* Let a stopped one go. -ESRCH: it has been killed; medio_tracee_release_later() does what is left to do. */
-int medio_tracee_detach(pid_t tid);
+/* It still is where it was seen to stop: nothing has happened to it since, and its tid is nobody else's. */
+bool medio_tracee_stands(pid_t tid);
+/* Let a stopped one go, with a signal if that is not 0. -ESRCH: it has been killed; medio_tracee_release_later() does what is
+ * left to do. */
+int medio_tracee_detach(pid_t tid, int sig);
 /* The same, as if it had never been stopped: what it slept in goes on. */
 int medio_tracee_release(pid_t tid);
-/* Let one go that has been asked to stop and has not yet: as soon as it has, or has ended. compat NULL: wait for that. */
-void medio_tracee_release_later(struct medio_compat *compat, pid_t tid);
+/* Let one of process tgid go that has been asked to stop and has not yet: as soon as it has, or has ended. compat NULL: wait for
+ * that. */
+void medio_tracee_release_later(struct medio_compat *compat, pid_t tid, pid_t tgid);
+/* Of a process that was traced threads are gone: if one has called exec(), it is the first thread now, and to be let go. */
+void medio_tracee_release_first(struct medio_compat *compat, pid_t tgid);
 /* compat's end: the program has ended. */
 void medio_tracees_forget(struct medio_compat *compat);
 
