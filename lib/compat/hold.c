@@ -88,8 +88,11 @@ static int stop(struct medio_hold *hold)
 		return 0;
 	/* Asked first, so that none of the program's own instructions run in between. */
 	medio_tracee_interrupt(hold->tid);
-	if (hold->caller.leave)
-		hold->caller.leave(hold->caller.opaque);
+	/* Killed before it was traced: the number may be another's. */
+	if (hold->caller.leave && hold->caller.leave(hold->caller.opaque)) {
+		hold->gone = true;
+		return -ESRCH;
+	}
 	hold->stopped = !medio_tracee_wait(hold->tid, true, &status) &&
 			!get_regs(hold->tid, &hold->regs);
 	hold->gone = !hold->stopped;

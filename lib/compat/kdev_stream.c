@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "compat/kdev_inside.h"
@@ -20,7 +21,7 @@ struct medio_kdev_stream {
 	int fd;
 	struct medio_watch *watch;
 	bool saving, wanted;
-	uint64_t total; /* read from the card */
+	uint64_t total; /* read from the card, or from the program */
 	int error;	/* what the card said to what was written; the rest goes nowhere */
 	size_t at, size;
 	uint8_t data[PIECE]; /* read from the card, [at, size) is still to be sent */
@@ -60,9 +61,9 @@ static void lay_byte(int theirs)
 
 static void end_well(struct medio_kdev_stream *stream)
 {
-	char byte;
-
-	while (recv(stream->fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+	/* No more comes in, however fast the program may write. */
+	shutdown(stream->fd, SHUT_RD);
+	while (recv(stream->fd, stream->data, PIECE, MSG_DONTWAIT) > 0)
 		;
 	stream->kdev->state->state_size = stream->total;
 	medio_kdev_stream_free(stream);
@@ -117,6 +118,7 @@ static int receive(struct medio_kdev_stream *stream)
 		return errno == EAGAIN || errno == EINTR ? 0 : -ECONNRESET;
 	if (!got)
 		return -ECONNRESET;
+	stream->total += (size_t)got;
 	if (stream->wanted && !stream->error)
 		stream->error = (int)medio_kdev_result(stream->kdev,
 			medio_card_mig_write(stream->kdev->card, stream->data, (size_t)got));
@@ -140,8 +142,14 @@ static void receive_some(struct medio_kdev_stream *stream)
 
 int medio_kdev_stream_settle(struct medio_kdev_stream *stream)
 {
-	while (!stream->saving && receive(stream) > 0)
-		;
+	int left = 0;
+
+	/* What is there now: another thread may write on and on. */
+	if (!stream->saving && ioctl(stream->fd, FIONREAD, &left) < 0)
+		left = 0;
+	for (const uint64_t end = stream->total + (uint64_t)left; stream->total < end;)
+		if (receive(stream) <= 0)
+			break;
 	return stream->error;
 }
 

@@ -29,13 +29,12 @@ static struct medio_kfile *by_watch(struct medio_compat *compat, int watch)
 	return NULL;
 }
 
-static void on_inotify(void *opaque, uint32_t events)
+/* Whether there may be more. */
+static bool read_inotify(struct medio_compat *compat)
 {
-	struct medio_compat *compat = opaque;
 	_Alignas(struct inotify_event) char buf[4096];
 	ssize_t got = read(compat->inotify, buf, sizeof(buf));
 
-	(void)events;
 	for (ssize_t at = 0; at + (ssize_t)sizeof(struct inotify_event) <= got;) {
 		const struct inotify_event *event = (const void *)&buf[at];
 
@@ -49,12 +48,19 @@ static void on_inotify(void *opaque, uint32_t events)
 		medio_kfile_leave(file);
 		file->ops->release(file);
 	}
+	return got > 0;
+}
+
+static void on_inotify(void *opaque, uint32_t events)
+{
+	(void)events;
+	read_inotify(opaque);
 }
 
 void medio_kfile_settle(struct medio_compat *compat)
 {
-	if (compat->inotify >= 0)
-		on_inotify(compat, 0);
+	while (compat->inotify >= 0 && read_inotify(compat))
+		;
 }
 
 static int start_inotify(struct medio_compat *compat)

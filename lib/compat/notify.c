@@ -51,11 +51,20 @@ static void *there(uint64_t addr)
 		.pointer;
 }
 
+/*
+ * The thread may have been killed while a device took its time, and another process have its number by now. One that is
+ * held keeps it.
+ */
+static bool lives(const struct call *c)
+{
+	return c->hold || ioctl(c->notify->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &c->id) == 0;
+}
+
 static int read_memory(struct medio_call *call, uint64_t addr, void *buf, size_t size)
 {
 	const struct iovec to = { buf, size }, from = { there(addr), size };
 
-	if (process_vm_readv(call->tid, &to, 1, &from, 1, 0) != (ssize_t)size)
+	if (process_vm_readv(call->tid, &to, 1, &from, 1, 0) != (ssize_t)size || !lives(of(call)))
 		return -EFAULT;
 	return 0;
 }
@@ -64,14 +73,14 @@ static int write_memory(struct medio_call *call, uint64_t addr, const void *buf,
 {
 	const struct iovec from = { there((uintptr_t)buf), size }, to = { there(addr), size };
 
-	if (process_vm_writev(call->tid, &from, 1, &to, 1, 0) != (ssize_t)size)
+	if (!lives(of(call)) || process_vm_writev(call->tid, &from, 1, &to, 1, 0) != (ssize_t)size)
 		return -EFAULT;
 	return 0;
 }
 
 static int take_fd(struct medio_call *call, int fd, int *out)
 {
-	return medio_descriptor_take(call->tid, fd, out);
+	return lives(of(call)) ? medio_descriptor_take(call->tid, fd, out) : -EBADF;
 }
 
 static struct medio_kfile *find(struct medio_call *call, int fd)

@@ -79,10 +79,15 @@ int medio_span_of_file(struct medio_call *call, int fd, uint64_t offset, uint64_
 	if (fd < 0 || call->ops->take_fd(call, fd, &copy))
 		return -EBADF;
 	int mode = fcntl(copy, F_GETFL);
-	if (mode < 0 || fstat(copy, &st) < 0)
+	if (mode < 0)
 		return -EBADF;
-	/* A file of any other kind has pages that its file system may take away. */
-	if (!S_ISREG(st.st_mode) || fcntl(copy, F_GET_SEALS) < 0 || offset > (uint64_t)st.st_size ||
+	/* A file of any other kind has pages that its file system may take away. Nothing else is asked of one: its file system may
+	 * be ours, and wait for us. */
+	if (fcntl(copy, F_GET_SEALS) < 0)
+		return -EINVAL;
+	if (fstat(copy, &st) < 0)
+		return -EBADF;
+	if (!S_ISREG(st.st_mode) || offset > (uint64_t)st.st_size ||
 		size > (uint64_t)st.st_size - offset)
 		return -EINVAL;
 	if ((mode & O_ACCMODE) == O_WRONLY || (write && (mode & O_ACCMODE) != O_RDWR))

@@ -1,11 +1,11 @@
 #!/bin/bash
 # shellcheck disable=SC2016,SC2317,SC2329 # the dollars are the shell's under medio run; functions are called through check
 # SPDX-License-Identifier: BSD-3-Clause
-# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER DISK WAIT EXEC: programs that know nothing of medio, under medio run: a static one with raw
+# test_run.sh MEDIO EDU_TRY RAW UIO HAMMER DISK WAIT EXEC RUDE: programs that know nothing of medio, under medio run: a static one with raw
 # system calls, a UIO program as the kernel's howto has it, 64 threads at once, a driver of a disk with everything mapped, one of
 # two devices, one whose threads call exec(), and medio's own drivers over vfio:, iommufd: and uio:. As root, and as somebody who is not.
 medio=$(readlink -f "$1") try=$(readlink -f "$2") raw=$(readlink -f "$3") uio=$(readlink -f "$4") hammer=$(readlink -f "$5")
-disk=$(readlink -f "$6") waiter=$(readlink -f "$7") execs=$(readlink -f "$8")
+disk=$(readlink -f "$6") waiter=$(readlink -f "$7") execs=$(readlink -f "$8") rude=$(readlink -f "$9")
 set -uo pipefail
 . "$(dirname "$0")/../check/tap.sh"
 uuid=83b8f4f2-509f-382f-3c1e-e6bfe0fe0001
@@ -28,7 +28,7 @@ nobody() {
 	local file
 
 	as=(setpriv --reuid=65534 --regid=65534 --clear-groups)
-	for file in "$medio" "$try" "$raw" "$uio" "$hammer" "$disk" "$waiter" "$execs"; do
+	for file in "$medio" "$try" "$raw" "$uio" "$hammer" "$disk" "$waiter" "$execs" "$rude"; do
 		"${as[@]}" test -x "$file" 2>/dev/null || return 1
 	done
 }
@@ -174,6 +174,8 @@ everything() {
 	check "$who: and of two programs at once" check_tells_programs_apart
 	check "$who: 64 threads" tests_pass runs -q -d "edu,uuid=$uuid" -- sh -c "$hammer \$group \$uuid 64 5"
 	check "$who: exec() while threads map" tests_pass runs -q -d "edu,bdf=$bdf" -- sh -c "$execs \$group \$bdf 20"
+	check "$who: a rude program" tests_pass runs -q -d "edu,bdf=$bdf" --filter delay:read=1s -- \
+		sh -c "$rude \$group \$bdf \$sysfsdev"
 	for way in vfio iommufd; do
 		check "$who: our driver over $way:, registers" tells '^edu version 1.0, BAR 0 of 1048576 bytes' \
 			-q -d "edu,bdf=$bdf,dma-time=1ms" -- "$try" "$way:$bdf" identify
