@@ -22,7 +22,7 @@ void program_pin(int cpu);
 
 /* From here on each system call passes a filter that allows it. */
 void program_floor_allow(void);
-/* Processes on cpu that answer: bytes on a socket, and getppid() that a filter passes on. */
+/* Processes on cpu that answer: bytes on a socket, and getsid() that a filter passes on. */
 void program_floor_echo(int cpu);
 void program_floor_notify(int cpu);
 /* The devices that medio run tells of. */

@@ -93,7 +93,7 @@ void program_floor_notify(int cpu)
 {
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0), /* the number */
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getppid, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getsid, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -123,8 +123,8 @@ void program_floor_notify(int cpu)
 static void notify(unsigned n)
 {
 	for (unsigned i = 0; i < n; i++)
-		if (syscall(SYS_getppid) != 0)
-			program_fail("getppid");
+		if (syscall(SYS_getsid, 0) != 0)
+			program_fail("getsid");
 }
 
 const struct program_command program_floors[] = {
