@@ -13,12 +13,8 @@ static pid_t *traced;
 static unsigned num_traced, cap_traced;
 static volatile sig_atomic_t came;
 
-static void on_child(int sig)
+static void reap(void)
 {
-	int before = errno;
-
-	(void)sig;
-	came = 1;
 	for (unsigned i = 0; i < num_traced; i++) {
 		const int flags = WEXITED | WNOHANG | __WALL;
 		siginfo_t info = { .si_pid = 0 };
@@ -30,6 +26,15 @@ static void on_child(int sig)
 			info.si_code != CLD_TRAPPED && info.si_code != CLD_STOPPED)
 			waitid(P_PID, (id_t)traced[i], &info, flags);
 	}
+}
+
+static void on_child(int sig)
+{
+	int before = errno;
+
+	(void)sig;
+	came = 1;
+	reap();
 	errno = before;
 }
 
@@ -85,6 +90,8 @@ void medio_reaper_start(struct medio_reaper *reaper)
 	sigaddset(&set, SIGCHLD);
 	sigaction(SIGCHLD, &action, &reaper->action);
 	pthread_sigmask(SIG_UNBLOCK, &set, &reaper->mask);
+	/* Somebody else may have seen the signal of one that is dead already. */
+	reap();
 }
 
 void medio_reaper_stop(const struct medio_reaper *reaper)
