@@ -342,7 +342,8 @@ static void on_timer(void *opaque)
 		struct later *later = medio_container_of(item, struct later, link);
 
 		medio_list_remove(item);
-		serve(trap, later->tid);
+		if (medio_tracee_find(trap->tgid, later->tid))
+			serve(trap, later->tid);
 		free(later);
 	}
 }
@@ -355,8 +356,12 @@ static void on_faults(void *opaque, uint32_t events)
 
 	(void)events;
 	for (ssize_t i = 0; i < got / (ssize_t)sizeof(messages[0]); i++) {
-		if (messages[i].event == UFFD_EVENT_PAGEFAULT)
-			serve(trap, (pid_t)messages[i].arg.pagefault.feat.ptid);
+		if (messages[i].event != UFFD_EVENT_PAGEFAULT)
+			continue;
+		pid_t tid = medio_tracee_find(
+			trap->tgid, (pid_t)messages[i].arg.pagefault.feat.ptid);
+		if (tid)
+			serve(trap, tid);
 	}
 }
 

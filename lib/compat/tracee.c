@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "compat/tracee.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -66,6 +68,43 @@ int medio_tracee_status(pid_t tid, struct medio_tracee_status *out)
 		.tracer = number(text, "\nTracerPid:\t"),
 	};
 	return 0;
+}
+
+/* "NSpid" has its numbers from our namespace to its own. */
+static bool calls_itself(pid_t tid, pid_t number)
+{
+	char text[1024];
+
+	if (read_proc(tid, "status", text, sizeof(text)))
+		return false;
+	char *at = strstr(text, "\nNSpid:\t");
+	if (!at)
+		return false;
+	at += strlen("\nNSpid:\t");
+	at[strcspn(at, "\n")] = '\0';
+	const char *last = strrchr(at, '\t');
+	return strtol(last ? last + 1 : at, NULL, 10) == number;
+}
+
+pid_t medio_tracee_find(pid_t tgid, pid_t number)
+{
+	char path[32];
+	pid_t found = 0;
+
+	if (syscall(SYS_tgkill, tgid, number, 0) == 0 ||
+		syscall(SYS_kcmp, tgid, number, KCMP_VM, 0, 0) == 0)
+		return number;
+	snprintf(path, sizeof(path), "/proc/%d/task", tgid);
+	DIR *tasks = opendir(path);
+	struct dirent *task;
+	while (tasks && !found && (task = readdir(tasks))) {
+		pid_t tid = (pid_t)strtol(task->d_name, NULL, 10);
+		if (tid && calls_itself(tid, number))
+			found = tid;
+	}
+	if (tasks)
+		closedir(tasks);
+	return found;
 }
 
 static bool is_worker(pid_t tid)

@@ -23,6 +23,10 @@ struct medio_tracee_status {
 /* -ESRCH: there is no such thread. */
 int medio_tracee_status(pid_t tid, struct medio_tracee_status *out);
 
+/* The thread of process tgid, or that shares its memory, which calls itself by this number: in a PID namespace within ours it has
+ * another. 0: there is none. */
+pid_t medio_tracee_find(pid_t tgid, pid_t number);
+
 /* Trace it from now on; it runs on. -EPERM: somebody else does, or it is not ours to trace; -ESRCH; -EALREADY: we do
  * already; -ENOTSUP: it is a thread of the kernel's that works for the program. */
 int medio_tracee_seize(pid_t tid);

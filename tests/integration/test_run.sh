@@ -160,6 +160,10 @@ everything() {
 		sh -c "$raw \$group \$uuid"
 	check "$who: the same, a PCI device with mapped registers" tests_pass runs -q -d "edu,bdf=$bdf,dma-time=1ms" -- \
 		sh -c "$raw \$group \$bdf"
+	if [ "$who" = root ] && unshare --pid --fork true 2>/dev/null; then
+		check "$who: the same, where its threads call themselves by other numbers" tests_pass runs -q \
+			-d "edu,bdf=$bdf,dma-time=1ms" -- sh -c "exec unshare --pid --fork $raw \$group \$bdf"
+	fi
 	check "$who: a UIO program" tests_pass runs -q -d "edu,bdf=$bdf,as=uio" -- sh -c "$uio \$uio"
 	check "$who: a UIO program that was left behind" left_behind
 	check "$who: a driver of a disk, all in memory, through its group" copies_disk group
