@@ -124,8 +124,9 @@ struct medio_kfile *medio_descriptor_find(struct medio_descriptors *d, pid_t tid
 	int fds = folder_of(d, tid, false);
 	if (fds >= 0)
 		ret = statx(fds, name, AT_STATX_DONT_SYNC, mask, &stx);
-	if (ret < 0 && (errno == ENOENT || errno == ESRCH)) {
-		/* No such descriptor, or another thread has the number tid by now. */
+	if (ret < 0 && (errno == ENOENT || errno == ESRCH || errno == EACCES)) {
+		/* No such descriptor; or another thread has the number tid by now; or the folder is from a moment in an
+		 * exec(), when it was root's. */
 		fds = folder_of(d, tid, true);
 		ret = fds < 0 ? -1 : statx(fds, name, AT_STATX_DONT_SYNC, mask, &stx);
 	}
