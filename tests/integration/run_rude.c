@@ -58,10 +58,11 @@ static void opened(const char *number)
 static int set_state(uint32_t state, int *fd)
 {
 	struct {
-		struct vfio_device_feature head;
+		uint32_t argsz, flags; /* struct vfio_device_feature, without its flexible array */
 		struct vfio_device_feature_mig_state mig;
 	} request = {
-		{ sizeof(request), VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE },
+		sizeof(request),
+		VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_MIG_DEVICE_STATE,
 		{ state, -1 },
 	};
 	int ret = ioctl(device, VFIO_DEVICE_FEATURE, &request);
