@@ -155,6 +155,41 @@ static bool unsure(const struct medio_iommu *domain)
 	       atomic_load_explicit(&medio_guard_hits, memory_order_relaxed) != domain->guard_seen;
 }
 
+/* Does next lie behind pos, in both worlds, and permit the same? */
+static inline bool goes_on(
+	const struct medio_maptable *t, struct medio_mappos pos, struct medio_mappos next)
+{
+	const struct medio_mapping *m = medio_mappos_mapping(t, pos),
+				   *n = medio_mappos_mapping(t, next);
+
+	return medio_mappos_last(t, pos) + 1 == medio_mappos_start(t, next) && n->hva &&
+	       n->hva == m->hva + medio_mapping_size(m) && n->prot == m->prot;
+}
+
+/* A hit of a local mapping, with those on both sides that go on there. */
+static __attribute__((noinline)) void push_wide(struct medio_iommu *domain, struct medio_mappos pos)
+{
+	const struct medio_maptable *t = &domain->table;
+	struct medio_mappos first = pos, last = pos, side;
+	unsigned before = 0, behind = 0;
+
+	for (; behind < domain->reach; behind++, last = side) {
+		side = medio_mappos_next(t, last);
+		if (!medio_mappos_valid(t, side) || !goes_on(t, last, side))
+			break;
+	}
+	for (; before < domain->reach && medio_mappos_prev(t, first, &side); before++, first = side)
+		if (!goes_on(t, side, first))
+			break;
+	if ((before == domain->reach || behind == domain->reach) &&
+		domain->reach < MEDIO_IOMMU_MAX_MAPPINGS)
+		domain->reach *= 2;
+
+	const struct medio_mapping *m = medio_mappos_mapping(t, first);
+	const uint64_t start = medio_mappos_start(t, first);
+	push_hit(domain, start, medio_mappos_last(t, last) - start + 1, m->hva, m->prot);
+}
+
 /* The usual case: len bytes in one local mapping, and nothing else to look after. NULL: look more
  * closely. Inlined, for a random translation is little more than this. */
 static inline __attribute__((always_inline)) char *translate_simple(
@@ -180,7 +215,7 @@ static inline __attribute__((always_inline)) char *translate_simple(
 	if (off >= size || len > size - off || prot & ~(unsigned)m->prot || !m->hva ||
 		domain->log.on)
 		return NULL;
-	push_hit(domain, start, size, m->hva, m->prot);
+	push_wide(domain, pos);
 	medio_iotlb_fill(&domain->tlb, page, m->prot, m->hva + (off - in_page));
 	return m->hva + off;
 }

@@ -42,6 +42,7 @@ int medio_iommu_new(const struct medio_iommu_model *model, struct medio_iommu **
 	if (!domain)
 		return -ENOMEM;
 	domain->model = model;
+	domain->reach = MEDIO_IOMMU_REACH;
 	domain->segments.max_count = MEDIO_SEGMENTS_MAX;
 	domain->segments.max_bytes = MEDIO_SEGMENTS_BYTES;
 	domain->pin_limit = UINT64_MAX;
@@ -250,6 +251,7 @@ static uint64_t remove_all(struct medio_iommu *domain, uint64_t iova, uint64_t l
 			bytes = UINT64_MAX;
 	}
 	memset(domain->hits, 0, sizeof(domain->hits));
+	domain->reach = MEDIO_IOMMU_REACH;
 	domain->pins_forced += medio_pintable_force(
 		&domain->pins, iova >> MEDIO_IOMMU_PAGE_SHIFT, last >> MEDIO_IOMMU_PAGE_SHIFT);
 	medio_maptable_erase(t, iova, last);

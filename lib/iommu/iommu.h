@@ -75,12 +75,20 @@ struct medio_iommu_hit {
 	unsigned prot; /* what may be granted without looking further */
 };
 
-/* Mappings that translations remember, the latest first: rings, requests and data may be in one each. */
+/* Memory that translations remember, the latest first: rings, requests and data may be in one place each. */
 #define MEDIO_IOMMU_HITS 4u
+
+/*
+ * A hit is of more than one mapping where they lie side by side and their memory does: a driver without huge pages maps
+ * each page by itself. It looks so far to each side, and twice as far the next time if that was not all,
+ * until something is unmapped: what is mapped for good is soon one hit, and what comes and goes costs little.
+ */
+#define MEDIO_IOMMU_REACH 16u
 
 /* Fields are this layer's own; the structure stands here for the inline functions below. */
 struct medio_iommu {
 	struct medio_iommu_hit hits[MEDIO_IOMMU_HITS];
+	unsigned reach;		  /* mappings that a new hit takes in on each side, at most */
 	unsigned long guard_seen; /* medio_guard_hits when segments were last looked at */
 	bool poisoned;
 	bool busy; /* in a notify callback */

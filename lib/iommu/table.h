@@ -112,6 +112,19 @@ static inline struct medio_mappos medio_mappos_next(
 	return pos;
 }
 
+/* false: pos is the first. */
+static inline bool medio_mappos_prev(
+	const struct medio_maptable *t, struct medio_mappos pos, struct medio_mappos *out)
+{
+	if (!pos.slot && !pos.leaf)
+		return false;
+	if (!pos.slot)
+		pos.slot = t->leaf[--pos.leaf]->count;
+	pos.slot--;
+	*out = pos;
+	return true;
+}
+
 /*
  * How many of the n keys are below limit. Keys and limit are below 2^63, so the top bit of the
  * difference says it. Two at a time, which any 64-bit processor of today has instructions for; the

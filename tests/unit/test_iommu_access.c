@@ -98,6 +98,52 @@ static void remembered_mappings_are_right_and_forgotten(void **state)
 	assert_int_equal(medio_iommu_fault_total(domain), 0);
 }
 
+static char *page_of(uint64_t page, unsigned prot)
+{
+	return medio_iommu_translate_quick(domain, page * PAGE, PAGE, prot);
+}
+
+/* Single pages, mapped in any order. One is not to be read, one has memory elsewhere. */
+static void single_pages_side_by_side_become_one_hit(void **state)
+{
+	enum { FIRST = 100, PAGES = 300, WRITE_ONLY = 250, ELSEWHERE = 300 };
+	for (uint64_t i = 0, page = 0; i < PAGES; i++, page = (page + 77) % PAGES)
+		map(FIRST + page, 1, FIRST + page == WRITE_ONLY ? W : RW,
+			FIRST + page == ELSEWHERE ? mem2 : mem,
+			FIRST + page == ELSEWHERE ? 0 : page);
+	char *first = page_of(FIRST, RW);
+	assert_non_null(first);
+	/* From wherever it is touched, it grows until it ends at those two. */
+	for (unsigned i = 0; i < 8; i++)
+		assert_ptr_equal(page_of(FIRST + 17 * i, RW), first + (size_t)17 * i * PAGE);
+	assert_int_equal(domain->hits[0].start, FIRST * PAGE);
+	assert_int_equal(domain->hits[0].size, (WRITE_ONLY - FIRST) * PAGE);
+	for (uint64_t page = FIRST; page < FIRST + PAGES; page++) {
+		if (page == ELSEWHERE)
+			assert_ptr_not_equal(page_of(page, W), first + (page - FIRST) * PAGE);
+		else
+			assert_ptr_equal(page_of(page, W), first + (page - FIRST) * PAGE);
+		assert_int_equal(!page_of(page, R), page == WRITE_ONLY);
+	}
+	assert_null(page_of(FIRST - 1, R));
+	assert_null(page_of(FIRST + PAGES, R));
+	/* One of them goes, and comes back as another. */
+	assert_int_equal(medio_iommu_unmap(domain, 150 * PAGE, PAGE, 0, NULL), 0);
+	for (uint64_t page = FIRST; page < WRITE_ONLY; page++)
+		assert_ptr_equal(
+			page_of(page, RW), page == 150 ? NULL : first + (page - FIRST) * PAGE);
+	map(150, 1, RW, mem2, 1);
+	char *other = page_of(150, RW);
+	assert_non_null(other);
+	memcpy(other, "other", 5);
+	char buf[5];
+	assert_int_equal(pread(mem2, buf, 5, PAGE), 5);
+	assert_memory_equal(buf, "other", 5);
+	for (uint64_t page = FIRST; page < WRITE_ONLY; page++)
+		assert_ptr_equal(
+			page_of(page, RW), page == 150 ? other : first + (page - FIRST) * PAGE);
+}
+
 static void remembered_mappings_grant_no_writes_once_a_log_runs(void **state)
 {
 	const struct medio_iommu_range range = { 0, 1 << 20 };
@@ -530,6 +576,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(translate_gives_the_files_memory),
 		TEST(remembered_mappings_are_right_and_forgotten),
+		TEST(single_pages_side_by_side_become_one_hit),
 		TEST(remembered_mappings_grant_no_writes_once_a_log_runs),
 		TEST(translate_refuses_what_is_not_mapped),
 		TEST(translate_refuses_what_is_not_permitted),
