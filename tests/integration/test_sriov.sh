@@ -266,6 +266,11 @@ load_ends() {
 	settles eval '! grep -q . "$card/medio/client"'
 }
 
+# are_no_more OF_MEDIOD OF_WORKER
+are_no_more() {
+	[ "$(fds_of "$mediod_pid")" -le "$1" ] && [ "$(fds_of "$(worker_of)")" -le "$2" ]
+}
+
 many_rounds() {
 	local i fds worker_fds memory after
 
@@ -278,10 +283,12 @@ many_rounds() {
 		fi
 	done
 	load_ends
+	# The last one that looked may not have ended yet.
+	settles are_no_more "$fds" "$worker_fds"
 	after="$(fds_of "$mediod_pid") $(fds_of "$(worker_of)")"
 	answer="$i rounds; descriptors $fds $worker_fds, then $after; KiB $memory, then $(memory_of "$(worker_of)" VmRSS); \
 $(find "$run" -maxdepth 1 -name '*-*-*' | wc -l) folders; $answer"
-	[ "$i" -eq "$rounds" ] && [ "$after" = "$fds $worker_fds" ] &&
+	[ "$i" -eq "$rounds" ] && are_no_more "$fds" "$worker_fds" &&
 		{ ! counts_memory || [ "$(memory_of "$(worker_of)" VmRSS)" -lt $((memory + 4096)) ]; } &&
 		[ "$(find "$run" -maxdepth 1 -name '*-*-*' | wc -l)" -eq 1 ]
 }
