@@ -144,7 +144,6 @@ void run_measure_calls(struct medio_report *r)
 		medio_report_note(r, "across cores: left out, there is one core only");
 	if (!ret)
 		measure_shared(r, r->cpu_server < 0 ? r->cpu_client : r->cpu_server);
-	medio_report_note(r,
-		"the kernel's own VFIO is not beside this: it needs an IOMMU, and what an "
-		"emulated one takes in a guest says nothing");
+	medio_report_note(
+		r, "the kernel's own VFIO needs an IOMMU: script/bench guest has both, in a guest");
 }
