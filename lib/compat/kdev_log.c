@@ -153,13 +153,13 @@ void medio_kdev_log_off(struct medio_kdev *kdev)
 
 /* ---- Report ------------------------------------------------------------------------------------ */
 
-/* What one request of the card's carries. */
+/* Bytes of the bitmap that one request of the card's carries: a word at least, whatever a server says of itself. */
 static uint64_t chunk_of(struct medio_card *card)
 {
 	struct medio_card_info info;
 
 	medio_card_get_info(card, &info);
-	uint64_t most = info.max_data_xfer - 64;
+	uint64_t most = info.max_data_xfer > 64 + 8 ? info.max_data_xfer - 64 : 8;
 	return (most < CHUNK ? most : CHUNK) & ~UINT64_C(7);
 }
 

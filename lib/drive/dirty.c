@@ -273,7 +273,10 @@ static int feature_get(struct medio_card *card, uint64_t iova, uint64_t size, ui
 {
 	uint64_t page = card->dirty.page_size, left = size / page;
 	struct medio_vu_logging_report report = { .iova = iova, .page_size = page };
-	size_t most = (card->info.max_data_xfer - sizeof(report)) / 8;
+	/* Words in a message: one at least, whatever the server says of itself. */
+	uint64_t most = card->info.max_data_xfer >= sizeof(report) + 8
+				? (card->info.max_data_xfer - sizeof(report)) / 8
+				: 1;
 	uint64_t words = (left + 63) / 64;
 	_cleanup_free_ uint8_t *data = malloc(sizeof(report) + (words < most ? words : most) * 8);
 	int ret = 0;

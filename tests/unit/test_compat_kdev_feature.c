@@ -8,6 +8,7 @@
 
 #include "compat/kmap.h"
 #include "test_card_bed.h"
+#include "drive/backend.h"
 #include "test_kdev_bed.h"
 
 #define GET   VFIO_DEVICE_FEATURE_GET
@@ -301,6 +302,18 @@ static void the_log_has_what_the_device_wrote(void **state)
 	memset(bits, 0, sizeof(bits));
 	assert_int_equal(report(bed, 0, 1 << 20, 4096, bits), 0);
 	assert_int_equal(bits[0] | bits[2], 0);
+	/* A server may say that it takes hardly anything at once. */
+	for (uint64_t most = 0; most < 80; most++) {
+		uint64_t usual = bed->kdev->card->info.max_data_xfer;
+		put(bed, 0x7f000);
+		put(bed, 0x80000);
+		bed->kdev->card->info.max_data_xfer = most;
+		assert_int_equal(report(bed, 0, 1 << 20, 4096, bits), 0);
+		bed->kdev->card->info.max_data_xfer = usual;
+		assert_int_equal(bits[0] | bits[3], 0);
+		assert_true(bits[1] == UINT64_C(1) << 63 && bits[2] == 1);
+		memset(bits, 0, sizeof(bits));
+	}
 	put(bed, 0x5000);
 	assert_int_equal(report(bed, 0x4000, 0x4000, 4096, NULL), -EFAULT);
 	assert_int_equal(feature(bed, SET | STOP, bits, 0), 0);
