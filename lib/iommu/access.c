@@ -162,8 +162,9 @@ static inline bool goes_on(
 	const struct medio_mapping *m = medio_mappos_mapping(t, pos),
 				   *n = medio_mappos_mapping(t, next);
 
-	return medio_mappos_last(t, pos) + 1 == medio_mappos_start(t, next) && n->hva &&
-	       n->hva == m->hva + medio_mapping_size(m) && n->prot == m->prot;
+	/* Remote memory has none. */
+	return m->hva && n->hva && n->hva == m->hva + medio_mapping_size(m) && n->prot == m->prot &&
+	       medio_mappos_last(t, pos) + 1 == medio_mappos_start(t, next);
 }
 
 /* A hit of a local mapping, with those on both sides that go on there. */
