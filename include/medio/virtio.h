@@ -130,9 +130,9 @@ MEDIO_API void medio_virtq_push_many(
  * kick(), for the queue that it was given, and after poll(), for all. */
 MEDIO_API void medio_virtq_flush(struct medio_virtq *queue);
 /*
- * The same in the middle of a kick(), unless the driver waits for an interrupt: that one comes at the end,
- * for all. A driver that looks by itself then works on what there is while the device goes on. Once in some
- * chains, for each time costs both sides a little.
+ * The same in the middle of a kick(), unless the driver waits for an interrupt: that one comes with the next
+ * medio_virtq_flush(), which there has to be, for all. A driver that looks by itself then works on what there is
+ * while the device goes on. Once in some chains, for each time costs both sides a little.
  */
 MEDIO_API void medio_virtq_flush_early(struct medio_virtq *queue);
 /* Is there no chain to pop? Also true of a queue that is not live. */
@@ -239,7 +239,11 @@ extern MEDIO_API const char *const medio_virtio_poll_names[];
 	}
 
 /* What every virtio device can be told, for its table of parameters. */
-#define MEDIO_VIRTIO_PARAMS \
+#define MEDIO_VIRTIO_PARAMS MEDIO_VIRTIO_PARAMS_WITH("off")
+/* The same for one that uses buffers in their order by itself: drivers that know IN_ORDER have less to do. */
+#define MEDIO_VIRTIO_PARAMS_ORDERED MEDIO_VIRTIO_PARAMS_WITH("on")
+
+#define MEDIO_VIRTIO_PARAMS_WITH(in_order_) \
 	MEDIO_VIRTIO_PARAM("queue-size", UINT, queue_size, "256", \
 		"descriptors of a queue at most, a power of two", .min = 2, \
 		.max = MEDIO_VIRTIO_MAX_QUEUE_SIZE), \
@@ -250,7 +254,7 @@ extern MEDIO_API const char *const medio_virtio_poll_names[];
 		MEDIO_VIRTIO_PARAM("event-idx", BOOL, event_idx, "on", \
 			"offer finer control of notifications and interrupts (EVENT_IDX)", \
 			.min = 0), \
-		MEDIO_VIRTIO_PARAM("in-order", BOOL, in_order, "off", \
+		MEDIO_VIRTIO_PARAM("in-order", BOOL, in_order, in_order_, \
 			"use buffers in the order they were made available (IN_ORDER)", .min = 0), \
 		MEDIO_VIRTIO_PARAM("notification-data", BOOL, notification_data, "off", \
 			"offer notifications that tell how far (NOTIFICATION_DATA)", .min = 0), \

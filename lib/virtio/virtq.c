@@ -181,7 +181,8 @@ static void set_position(struct medio_virtq *q, const struct medio_virtq_positio
 	struct medio_virtq_packed *r = &q->packed_ring;
 
 	if (!q->packed) {
-		q->split = (struct medio_virtq_split){ p->avail, p->avail, p->used, p->used };
+		q->split = (struct medio_virtq_split){ p->avail, p->avail, p->used, p->used,
+			p->used };
 		return;
 	}
 	memset(r, 0, sizeof(*r));
@@ -531,39 +532,46 @@ void medio_virtq_push(struct medio_virtq_chain *chain, uint32_t written)
 		pushed_rare(q);
 }
 
-static inline bool show(struct medio_virtq *q)
+static inline void show(struct medio_virtq *q)
 {
+	if (q->packed ? !q->packed_ring.fresh : q->split.used == q->split.shown)
+		return;
+	q->counts.flushes++;
 	if (__builtin_expect(q->notes != NULL, 0))
 		medio_virtq_notes_showing(q);
-	const bool wanted = q->packed ? medio_virtq_packed_show(q) : medio_virtq_split_show(q);
+	if (q->packed)
+		medio_virtq_packed_show(q);
+	else
+		medio_virtq_split_show(q);
 	if (__builtin_expect(q->notes != NULL, 0))
 		medio_virtq_notes_shown(q);
-	return wanted;
 }
 
 void medio_virtq_flush(struct medio_virtq *q)
 {
 	if (q->in_order)
 		retire(q);
-	if (q->packed ? !q->packed_ring.fresh : q->split.used == q->split.shown)
+	if (q->packed ? !q->packed_ring.fresh && !q->packed_ring.untold
+		      : q->split.used == q->split.told)
 		return;
 	if (!medio_virtq_usable(q))
 		return;
-	q->counts.flushes++;
-	if (show(q)) {
+	show(q);
+	if (q->packed ? medio_virtq_packed_tell(q) : medio_virtq_split_tell(q)) {
 		q->counts.interrupts++;
 		if (q->owner->interrupt)
 			q->owner->interrupt(q->opaque, q);
 	}
 }
 
+/* Whether the driver has begun to wait for an interrupt meanwhile, which takes a fence, is asked at the end. */
 void medio_virtq_flush_early(struct medio_virtq *q)
 {
 	if (q->in_order)
 		retire(q);
 	if (medio_virtq_usable(q) &&
 		!(q->packed ? medio_virtq_packed_is_awaited(q) : medio_virtq_split_is_awaited(q)))
-		medio_virtq_flush(q);
+		show(q);
 }
 
 /* ---- Turns and notifications ----------------------------------------------------------------------- */

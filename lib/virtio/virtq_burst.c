@@ -112,24 +112,67 @@ static void push_packed(struct medio_virtq *q, struct medio_virtq_chain *const *
 	ring->fresh = fresh;
 }
 
+/* What the chains from *group on, to slot, are in the ring when each of them was used whole, but for the last. */
+static inline __attribute__((always_inline)) void end_group(struct medio_virtq *q,
+	const struct medio_virtq_slot *slot, unsigned *chains, unsigned *descs, uint32_t written)
+{
+	if (q->packed)
+		medio_virtq_packed_use(q, slot->id, *descs, written);
+	else
+		medio_virtq_split_use(q, slot->id, *chains, written);
+	*chains = *descs = 0;
+}
+
+/* Chains that are the oldest in flight, in their order: how many of the first. As medio_virtq_push() of each, and
+ * then its retire(). */
+static unsigned push_in_order(struct medio_virtq *q, struct medio_virtq_chain *const *chains,
+	const uint32_t *written, unsigned n)
+{
+	uint16_t *const free = q->free + q->num_free;
+	unsigned i = 0, group = 0, descs = 0;
+	struct medio_virtq_slot *slot = NULL;
+	uint32_t bytes = 0;
+
+	for (; i < n; i++) {
+		struct medio_virtq_slot *next = (struct medio_virtq_slot *)(void *)chains[i];
+		if (__builtin_expect(q->order[q->retired & q->order_mask] != next->number, 0))
+			break;
+		slot = next;
+		q->retired++;
+		bytes = end_chain(slot, written, i, q->busy, free);
+		group++;
+		descs += slot->descs;
+		if (bytes != slot->chain.in_bytes)
+			end_group(q, slot, &group, &descs, bytes);
+		if (__builtin_expect(slot->block != NULL, 0))
+			medio_virtq_block_put(q, slot);
+	}
+	if (group)
+		end_group(q, slot, &group, &descs, bytes);
+	return i;
+}
+
 void medio_virtq_push_many(
 	struct medio_virtq_chain *const *chains, const uint32_t *written, unsigned n)
 {
 	struct medio_virtq *q = n ? chains[0]->queue : NULL;
+	unsigned done = 0;
 
 	if (!q)
 		return;
-	if (__builtin_expect(q->in_order || q->notes || q->starved || q->idle_due ||
-				     q->domain->log.on || !medio_virtq_usable(q),
-		    0)) {
-		for (unsigned i = 0; i < n; i++)
-			medio_virtq_push(chains[i], written ? written[i] : 0);
-		return;
+	if (__builtin_expect(!q->notes && !q->starved && !q->idle_due && !q->domain->log.on &&
+				     medio_virtq_usable(q),
+		    1)) {
+		done = n;
+		if (q->in_order)
+			done = push_in_order(q, chains, written, n);
+		else if (q->packed)
+			push_packed(q, chains, written, n);
+		else
+			push_split(q, chains, written, n);
+		q->num_free += done;
+		q->in_flight -= done;
 	}
-	if (q->packed)
-		push_packed(q, chains, written, n);
-	else
-		push_split(q, chains, written, n);
-	q->num_free += n;
-	q->in_flight -= n;
+	for (unsigned i = done; i < n; i++)
+		medio_virtq_push(chains[i], written ? written[i] : 0);
 }

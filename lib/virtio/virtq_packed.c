@@ -203,15 +203,22 @@ bool medio_virtq_packed_is_awaited(const struct medio_virtq *q)
 	return wants(q, q->packed_ring.fresh);
 }
 
-bool medio_virtq_packed_show(struct medio_virtq *q)
+void medio_virtq_packed_show(struct medio_virtq *q)
 {
 	struct medio_virtq_packed *r = &q->packed_ring;
-	const unsigned n = r->fresh;
 
 	medio_virtq_put16(desc_at(q, r->first) + 14, r->first_flags, __ATOMIC_RELEASE);
+	r->out -= r->fresh;
+	r->untold += r->fresh;
 	r->fresh = 0;
-	r->out -= n;
 	medio_virtq_dirty(q, q->setup.desc, (uint64_t)MEDIO_VIRTQ_DESC_BYTES * q->size);
+}
+
+bool medio_virtq_packed_tell(struct medio_virtq *q)
+{
+	const unsigned n = q->packed_ring.untold;
+
+	q->packed_ring.untold = 0;
 	/* The driver asks for interrupts and then looks at the ring; we do the reverse (2.8.10). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return wants(q, n);

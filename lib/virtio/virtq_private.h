@@ -82,6 +82,7 @@ struct medio_virtq_split {
 	uint16_t seen;	/* the driver's index when it was last read */
 	uint16_t used;	/* the next to write */
 	uint16_t shown; /* used as the driver knows it */
+	uint16_t told;	/* used when the driver's wish for an interrupt was last asked for */
 };
 
 /* A position in the ring, with its wrap counter (2.8.1). */
@@ -96,6 +97,7 @@ struct medio_virtq_packed {
 	struct medio_virtq_place used;	/* the next to write */
 	unsigned out;			/* descriptors popped, and not shown as used */
 	unsigned fresh;			/* used and not shown */
+	unsigned untold;		/* shown since the driver's wish was last asked for */
 	uint16_t first;			/* where the fresh ones begin */
 	uint16_t first_flags;		/* written last: this shows them */
 };
@@ -412,7 +414,8 @@ static inline __attribute__((always_inline)) void medio_virtq_simple_end(
  * simple.
  * unpop: the chain goes back, being the last one popped.
  * use: write a chain, or in order n chains of which it is the last, of descs descriptors, as used.
- * show: let the driver see what was used. True: it wants an interrupt for that.
+ * show: let the driver see what was used.
+ * tell: does the driver want an interrupt for what was shown since this was last asked?
  * is_awaited: to show what was used would interrupt the driver, as far as one can tell without.
  * is_empty: there is nothing to pop.
  * off, on: ask for no notifications, for some. True: something has come since that was last looked
@@ -423,7 +426,8 @@ unsigned medio_virtq_split_pop_simple(
 	struct medio_virtq *q, struct medio_virtq_chain **chains, unsigned max, bool *more);
 int medio_virtq_split_read(struct medio_virtq *q, struct medio_virtq_build *b, unsigned head);
 void medio_virtq_split_unpop(struct medio_virtq *q, const struct medio_virtq_slot *slot);
-bool medio_virtq_split_show(struct medio_virtq *q);
+void medio_virtq_split_show(struct medio_virtq *q);
+bool medio_virtq_split_tell(struct medio_virtq *q);
 bool medio_virtq_split_is_awaited(const struct medio_virtq *q);
 bool medio_virtq_split_is_empty(struct medio_virtq *q);
 void medio_virtq_split_off(struct medio_virtq *q);
@@ -433,7 +437,8 @@ int medio_virtq_packed_pop(struct medio_virtq *q, struct medio_virtq_build *b);
 unsigned medio_virtq_packed_pop_simple(
 	struct medio_virtq *q, struct medio_virtq_chain **chains, unsigned max, bool *more);
 void medio_virtq_packed_unpop(struct medio_virtq *q, const struct medio_virtq_slot *slot);
-bool medio_virtq_packed_show(struct medio_virtq *q);
+void medio_virtq_packed_show(struct medio_virtq *q);
+bool medio_virtq_packed_tell(struct medio_virtq *q);
 bool medio_virtq_packed_is_awaited(const struct medio_virtq *q);
 bool medio_virtq_packed_is_empty(struct medio_virtq *q);
 void medio_virtq_packed_off(struct medio_virtq *q);

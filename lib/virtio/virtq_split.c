@@ -186,15 +186,22 @@ bool medio_virtq_split_is_awaited(const struct medio_virtq *q)
 	return wants(q, (uint16_t)(q->split.used - q->split.shown));
 }
 
-bool medio_virtq_split_show(struct medio_virtq *q)
+void medio_virtq_split_show(struct medio_virtq *q)
 {
 	struct medio_virtq_split *s = &q->split;
-	const uint16_t fresh = (uint16_t)(s->used - s->shown);
 
 	/* After the entries (2.7.8.2). */
 	medio_virtq_put16(q->device + 2, s->used, __ATOMIC_RELEASE);
 	s->shown = s->used;
 	medio_virtq_dirty(q, q->setup.device, 6 + 8 * q->size);
+}
+
+bool medio_virtq_split_tell(struct medio_virtq *q)
+{
+	struct medio_virtq_split *s = &q->split;
+	const uint16_t fresh = (uint16_t)(s->shown - s->told);
+
+	s->told = s->shown;
 	/* The driver asks for interrupts and then looks at the index; we do the reverse (2.7.7). */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	return wants(q, fresh);

@@ -289,6 +289,92 @@ static void random_traffic_keeps_its_order(void **state)
 	}
 }
 
+/* What is written of the first n of the chains held, at random, and given back together. */
+static void push_bursts(
+	struct driver *d, struct medio_virtq_chain *const *held, unsigned n, uint32_t *seed)
+{
+	const uint8_t *base = bed_at(d->bed, BED_DATA);
+	uint32_t written[MAX];
+
+	for (unsigned i = 0; i < n; i++) {
+		const size_t slot = (size_t)((const uint8_t *)held[i]->out[0].iov_base - base) /
+				    256;
+		/* Often all of it. */
+		written[i] = (uint32_t)(next_random(seed) % 2
+						? next_random(seed) % (held[i]->in_bytes + 1)
+						: held[i]->in_bytes);
+		d->chain[slot].written = written[i];
+	}
+	medio_virtq_push_many(held, written, n);
+}
+
+static void bursts_keep_their_order(void **state)
+{
+	static const unsigned sizes[] = { 4, 64, 256 };
+
+	for (unsigned i = 0; i < 2 * sizeof(sizes) / sizeof(*sizes); i++) {
+		struct medio_virtq_chain *held[MAX];
+		uint32_t seed = 5 + i;
+		unsigned num = 0, n;
+		struct driver d;
+		struct bed bed;
+		bed_bare(&bed, IN_ORDER | i % 2, sizes[i / 2]);
+		driver_init(&d, &bed);
+		for (unsigned step = 0; step < 20000 || num; step++) {
+			for (n = next_random(&seed) % 40; step < 20000 && n && d.free >= 2; n--)
+				driver_add(&d, next_random(&seed) % 3);
+			num += medio_virtq_pop_many(bed.q, held + num, MAX - num);
+			n = num ? 1 + next_random(&seed) % num : 0;
+			/* Two that change places: what is before them goes on, they wait for each other. */
+			if (n > 2 && next_random(&seed) % 4 == 0) {
+				const unsigned at = next_random(&seed) % (n - 1);
+				struct medio_virtq_chain *other = held[at];
+				held[at] = held[at + 1];
+				held[at + 1] = other;
+			}
+			push_bursts(&d, held, n, &seed);
+			num -= n;
+			memmove(held, held + n, num * sizeof(*held));
+			assert_int_equal(medio_virtq_in_flight(bed.q), num);
+			if (next_random(&seed) % 2)
+				medio_virtq_flush(bed.q);
+			while (next_random(&seed) % 8 && driver_take(&d))
+				;
+		}
+		medio_virtq_flush(bed.q);
+		while (driver_take(&d))
+			;
+		assert_int_equal(d.num, 0);
+		assert_int_equal(d.free, sizes[i / 2]);
+		assert_true(d.taken > 10000 && d.entries < d.taken);
+		bed_free(&bed);
+	}
+}
+
+static void a_burst_is_one_entry(void **state)
+{
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct medio_virtq_chain *held[50];
+		struct driver d;
+		struct bed bed;
+		bed_bare(&bed, IN_ORDER | packed, 64);
+		driver_init(&d, &bed);
+		for (unsigned round = 0; round < 10; round++) {
+			for (unsigned i = 0; i < 50; i++)
+				driver_add(&d, 0);
+			assert_int_equal(medio_virtq_pop_many(bed.q, held, 50), 50);
+			for (unsigned i = 0; i < 50; i++)
+				d.chain[(d.first + i) % MAX].written = 0;
+			medio_virtq_push_many(held, NULL, 50);
+			assert_int_equal(driver_take(&d), 0);
+			medio_virtq_flush(bed.q);
+			assert_int_equal(driver_take(&d), 50);
+		}
+		assert_int_equal(d.entries, 10);
+		bed_free(&bed);
+	}
+}
+
 /* ---- Another process goes on ------------------------------------------------------------------------- */
 
 static union {
@@ -370,6 +456,8 @@ int main(void)
 		cmocka_unit_test(one_entry_stands_for_a_batch),
 		cmocka_unit_test(in_order_chains_come_to_rest),
 		cmocka_unit_test(random_traffic_keeps_its_order),
+		cmocka_unit_test(bursts_keep_their_order),
+		cmocka_unit_test(a_burst_is_one_entry),
 		cmocka_unit_test(chains_of_one_entry_are_in_flight_or_are_not_together),
 	};
 

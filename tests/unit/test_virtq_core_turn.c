@@ -190,6 +190,31 @@ static void what_is_shown_early_interrupts_nobody(void **state)
 	}
 }
 
+/* It began to wait when what was shown early was on its way, and did not see it. */
+static void a_driver_that_missed_what_was_shown_early_is_interrupted(void **state)
+{
+	for (unsigned kind = 0; kind < KINDS; kind++) {
+		struct bed bed;
+		begin(&bed, kind, 16);
+		for (unsigned i = 0; i < 20; i++) {
+			add(4);
+			virtq_no_irq(bed.vq);
+			serve(&bed, 2);
+			medio_virtq_flush_early(bed.q);
+			serve(&bed, 2);
+			medio_virtq_flush_early(bed.q);
+			virtq_want_irq(bed.vq);
+			assert_int_equal(bed.interrupts, i);
+			medio_virtq_flush(bed.q);
+			assert_int_equal(bed.interrupts, i + 1);
+			medio_virtq_flush(bed.q);
+			assert_int_equal(bed.interrupts, i + 1);
+			assert_int_equal(takes(&bed), 4);
+		}
+		bed_free(&bed);
+	}
+}
+
 /* 512 chains, and then it is others' turn. */
 static void a_driver_that_refills_for_ever_does_not_hold_us(void **state)
 {
@@ -485,6 +510,7 @@ int main(void)
 		cmocka_unit_test(a_driver_notifies_once_for_each_rest),
 		cmocka_unit_test(nothing_is_notified_in_a_turn_or_while_polling),
 		cmocka_unit_test(what_is_shown_early_interrupts_nobody),
+		cmocka_unit_test(a_driver_that_missed_what_was_shown_early_is_interrupted),
 		cmocka_unit_test(a_driver_that_refills_for_ever_does_not_hold_us),
 		cmocka_unit_test(what_a_device_leaves_is_no_news),
 		cmocka_unit_test(kicks_that_are_not_wanted),
