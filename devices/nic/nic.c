@@ -135,7 +135,7 @@ static const struct medio_param params[] = {
 		.max = NIC_VFS },
 	NET_PARAMS(struct nic, vnet.options),
 	MEDIO_VNET_PARAMS(struct nic, vnet.),
-	MEDIO_VIRTIO_PARAMS,
+	MEDIO_VIRTIO_PARAMS_ORDERED,
 	{ NULL },
 };
 

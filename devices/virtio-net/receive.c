@@ -317,6 +317,23 @@ static inline bool fits(const struct medio_virtq_chain *chain, const struct net_
 }
 
 /*
+ * The lines of the cache that frames begin in become ours, together: the driver's processor read them last, and each
+ * store to one waits for it. Between copies, which wait for what they read, each of these journeys is made
+ * by itself: on two processors without a common cache that takes twice as long as all the rest. What is stored is
+ * nothing to anybody, as a driver that receives into what it sends knows.
+ */
+static inline void own_lines(struct medio_virtq_chain *const *chains, unsigned n)
+{
+	for (unsigned i = 0; i < n && chains[i]->num_in; i++) {
+		const struct iovec *in = chains[i]->in;
+		volatile uint8_t *to = in->iov_base;
+		if (in->iov_len > 64)
+			to[64] = 0;
+		*to = 0;
+	}
+}
+
+/*
  * Frames that go to one queue, each into a chain of its own: how many of the first; the next takes more than this,
  * such as several chains, or there is none for it.
  */
@@ -328,6 +345,7 @@ static unsigned place_many(struct medio_vnet *vnet, struct medio_virtq *queue,
 	unsigned popped = medio_virtq_pop_many(queue, chains, n), placed = 0;
 	uint32_t written[NET_BURST];
 
+	own_lines(chains, popped);
 	for (; placed < popped && fits(chains[placed], &frames[placed]); placed++) {
 		const struct net_frame *frame = &frames[placed];
 		written[placed] = (uint32_t)place_whole(chains[placed], &plain, frame);

@@ -438,7 +438,7 @@ void medio_vnet_reset(struct medio_dev *dev)
 static const struct medio_param params[] = {
 	NET_PARAMS(struct medio_vnet, options),
 	MEDIO_VNET_PARAMS(struct medio_vnet, ),
-	MEDIO_VIRTIO_PARAMS,
+	MEDIO_VIRTIO_PARAMS_ORDERED,
 	{ NULL },
 };
 

@@ -117,7 +117,7 @@ static inline struct medio_vnet *medio_vnet_of(const struct medio_dev *dev)
 		name_, MEDIO_PARAM_##kind_, offsetof(state_, field_), default_, help_, __VA_ARGS__ \
 	}
 
-/* A card's, beside NET_PARAMS() and MEDIO_VIRTIO_PARAMS. member_: the struct medio_vnet in state_, with its dot;
+/* A card's, beside NET_PARAMS() and MEDIO_VIRTIO_PARAMS_ORDERED. member_: the struct medio_vnet in state_, with its dot;
  * nothing if it is state_ itself. */
 #define MEDIO_VNET_PARAMS(state_, member_) \
 	MEDIO_VNET_PARAM(state_, "mac", STRING, member_ mac, NULL, \
