@@ -202,8 +202,8 @@ static void features_can_be_left_out(void **state)
 	struct bed *bed = *state;
 
 	is(bed, (const char *[]){ "loop=on", "offloads=off", "mergeable=off", "control=off",
-			"packed=off", "indirect=off", "event-idx=off", "in-order=off", "ring-reset=off",
-			NULL });
+			"packed=off", "indirect=off", "event-idx=off", "in-order=off",
+			"ring-reset=off", NULL });
 	opens(bed, NULL);
 	/* MAC, STATUS, VERSION_1, ACCESS_PLATFORM, SPEED_DUPLEX. */
 	assert_int_equal(info_of(bed).virtio.offered & ~(UINT64_C(1) << 36),
