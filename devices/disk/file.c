@@ -130,7 +130,11 @@ static int open_file(struct disk_file *file, const struct disk_options *opts)
 		(now.st_mode & S_IFMT) != (st.st_mode & S_IFMT))
 		return medio_fail(file->disk.dev, EINVAL,
 			"file=%s: it became another file while it was opened", opts->file);
-	fcntl(file->fd, F_SETFL, flags & O_DIRECT);
+	/* When it was last read is nobody's business, and telling that takes 6 % of a cached read. It takes being the
+	 * owner, too. */
+	flags &= O_DIRECT;
+	if (fcntl(file->fd, F_SETFL, flags | O_NOATIME) < 0)
+		fcntl(file->fd, F_SETFL, flags);
 	return 0;
 }
 

@@ -328,6 +328,25 @@ static void a_file_that_grows_is_a_larger_disk(void **state)
 	disk_bed_close(&bed);
 }
 
+static void a_read_leaves_no_trace(void **state)
+{
+	/* A read would be noted, being the first after a write (relatime). */
+	const struct timespec times[2] = { { .tv_sec = 1000 }, { .tv_sec = 2000 } };
+	const char *const *way = *state;
+	struct disk_bed bed;
+	struct stat st;
+	uint8_t buf[4096];
+
+	make_image(IMAGE);
+	assert_int_equal(utimensat(AT_FDCWD, image, times, 0), 0);
+	assert_int_equal(disk_bed_open(&bed, param, way[0], way[1], NULL), 0);
+	assert_int_equal(utimensat(AT_FDCWD, image, times, 0), 0);
+	assert_int_equal(disk_bed_read(&bed, 4096, buf, 4096), 0);
+	disk_bed_close(&bed);
+	assert_int_equal(stat(image, &st), 0);
+	assert_int_equal(st.st_atime, 1000);
+}
+
 static void memory_that_is_not_there_is_an_error(void **state)
 {
 	const char *const *way = *state;
@@ -690,6 +709,7 @@ int main(void)
 		ALL(a_discard_gives_the_file_back),
 		ALL(a_file_that_became_shorter_is_an_error),
 		cmocka_unit_test(a_file_that_grows_is_a_larger_disk),
+		ALL(a_read_leaves_no_trace),
 		CACHED(memory_that_is_not_there_is_an_error),
 		CACHED(a_full_file_system_is_an_error),
 		CACHED(a_write_that_comes_short_goes_on_and_tells_its_error),
