@@ -67,7 +67,7 @@ static struct {
 	bool generate;
 	struct net *net;
 	struct medio_poller *poller;
-	struct net_frame frame;
+	struct net_frame frames[NET_BATCH]; /* all are the same */
 	struct iovec iov;
 	uint8_t source[NET_LARGE], sink[NET_MAX_FRAME];
 } side;
@@ -77,7 +77,7 @@ static int take(struct net *net, const struct net_frame *frame)
 {
 	(void)net;
 	if (frame->bytes != side.bytes ||
-		memcmp(&frame->hdr, &side.frame.hdr, sizeof(frame->hdr)) != 0)
+		memcmp(&frame->hdr, &side.frames[0].hdr, sizeof(frame->hdr)) != 0)
 		medio_bench_fail("a frame was changed on its way", EIO);
 	frame_copy(frame, 0, side.sink, frame->bytes);
 	return 0;
@@ -109,12 +109,8 @@ static bool generate(void *opaque)
 		medio_poller_set_awake(side.poller, false);
 		return false;
 	}
-	for (unsigned i = 0; i < NET_BATCH; i++) {
-		if (net_deliver(side.net, &side.frame) == -EAGAIN) {
-			medio_poller_set_awake(side.poller, false);
-			break;
-		}
-	}
+	if (net_deliver_many(side.net, side.frames, NET_BATCH) < NET_BATCH)
+		medio_poller_set_awake(side.poller, false);
 	net_delivered(side.net);
 	return true;
 }
@@ -129,8 +125,10 @@ static int net_init(struct medio_dev *dev)
 	side.net = medio_vnet_of(dev)->net;
 	side.net->backend = &network;
 	net_side_frame(side.bytes, side.source);
-	frame_plain(&side.frame, &side.iov, side.source, side.bytes);
-	side.frame.hdr = header_of(side.bytes);
+	for (unsigned i = 0; i < NET_BATCH; i++) {
+		frame_plain(&side.frames[i], &side.iov, side.source, side.bytes);
+		side.frames[i].hdr = header_of(side.bytes);
+	}
 	side.poller = medio_poller_new(dev, generate, dev);
 	return side.poller ? 0 : -ENOMEM;
 }
