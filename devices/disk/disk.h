@@ -89,6 +89,7 @@ struct disk_request {
 	enum disk_op op;
 	bool unmap;   /* ZEROES: the blocks may be given back */
 	bool durable; /* WRITE: on stable storage before it is done (FUA) */
+	bool more;    /* others come, and disk_kick() soon: until then it may wait for them */
 	uint64_t
 		offset; /* bytes, multiples of block; the device has checked that they are inside */
 	uint64_t bytes;
@@ -120,7 +121,7 @@ void disk_get_info(const struct disk *disk, struct disk_info *out);
 void disk_refresh(struct disk *disk);
 /* Begin. done() may be called from within. Never fails but through done(): -EIO, -ENOSPC, -EROFS, -EOPNOTSUPP … */
 void disk_submit(struct disk *disk, struct disk_request *req);
-/* What was submitted goes out, if it has not. */
+/* What was submitted goes out, if it has not. done() may be called from within. */
 void disk_kick(struct disk *disk);
 /* Look for what is finished, without waiting: true if there was something. Where this is not called, a
  * watch of the disk's own does it. */

@@ -340,6 +340,7 @@ static void file_kick(struct disk *disk)
 {
 	struct disk_file *file = (struct disk_file *)disk;
 
+	disk_file_release(file);
 	file->engine->kick(file);
 }
 
@@ -354,6 +355,7 @@ static void file_drain(struct disk *disk)
 {
 	struct disk_file *file = (struct disk_file *)disk;
 
+	disk_file_release(file);
 	while (disk->under_way)
 		file->engine->wait(file);
 }
@@ -418,6 +420,7 @@ int disk_file_open(struct medio_dev *dev, const struct disk_options *opts, struc
 	file->disk.backend = &file_backend;
 	file->disk.dev = dev;
 	file->fd = -1;
+	disk_row_init(&file->gathered);
 	file->direct = opts->direct == DISK_DIRECT_ON;
 	int ret = open_file(file, opts);
 	if (!ret)

@@ -5,6 +5,7 @@
  *     file.c       opens it, locks it, asks its size
  *     step.c       cuts a request into steps, does at once what does not block, bounces what O_DIRECT
  *                  does not take
+ *     gather.c     reads that come together
  *     ring.c       does the other steps through io_uring
  *     pool.c       or in threads
  */
@@ -23,6 +24,7 @@ struct disk_file;
  * and never from within submit(). */
 struct disk_engine {
 	const char *name;
+	bool gathers; /* many steps between two kicks cost less than as many system calls */
 	void (*free)(struct disk_file *file);
 	void (*submit)(struct disk_file *file, struct disk_request *req);
 	void (*kick)(struct disk_file *file);
@@ -57,14 +59,25 @@ struct disk_file {
 	const struct disk_engine *engine;
 	void *state; /* the engine's */
 
+	struct disk_row gathered; /* reads, until disk_kick() */
+	unsigned num_gathered;
+
 	char *bounces;		   /* DISK_BOUNCES of them; NULL: not direct */
 	void *spare[DISK_BOUNCES]; /* those not in use */
 	unsigned spares;
 	struct disk_row starved; /* wait for one */
 };
 
-/* step.c */
+/* gather.c */
 void disk_file_submit(struct disk *disk, struct disk_request *req);
+/* What was gathered is begun; some of it, or all, is done then. */
+void disk_file_release(struct disk_file *file);
+
+/* step.c */
+/* Done at once if it does not block, else begun. */
+void disk_file_begin(struct disk_file *file, struct disk_request *req);
+/* Begun, whether it would block or not. */
+void disk_file_hand_over(struct disk_file *file, struct disk_request *req);
 void disk_file_stepped(struct disk_file *file, struct disk_request *req, ssize_t ret);
 /* The step by a system call: bytes moved, 0, or -errno. Any thread. */
 ssize_t disk_step_run(int fd, const struct disk_step *step);

@@ -188,6 +188,7 @@ static void ring_free(struct disk_file *file)
 
 static const struct disk_engine ring_engine = {
 	.name = "io_uring",
+	.gathers = true,
 	.free = ring_free,
 	.submit = ring_submit,
 	.kick = ring_kick,

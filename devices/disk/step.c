@@ -163,7 +163,7 @@ static bool is_aligned(const struct disk_file *file, const struct disk_request *
 	return !(odd & (file->align - 1)) && !(parts & (file->disk.info.block - 1));
 }
 
-static void begin(struct disk_file *file, struct disk_request *req)
+void disk_file_hand_over(struct disk_file *file, struct disk_request *req)
 {
 	prepare(file, req);
 	file->engine->submit(file, req);
@@ -175,7 +175,7 @@ static void serve_starved(struct disk_file *file)
 	while (file->spares && file->starved.first) {
 		struct disk_request *req = disk_row_take(&file->starved);
 		req->own.bounce = file->spare[--file->spares];
-		begin(file, req);
+		disk_file_hand_over(file, req);
 	}
 }
 
@@ -311,9 +311,9 @@ static bool done_at_once(struct disk_file *file, struct disk_request *req, int *
 	}
 }
 
-void disk_file_submit(struct disk *disk, struct disk_request *req)
+void disk_file_begin(struct disk_file *file, struct disk_request *req)
 {
-	struct disk_file *file = (struct disk_file *)disk;
+	struct disk *disk = &file->disk;
 	bool moves = req->op == DISK_READ || req->op == DISK_WRITE;
 	ssize_t moved = read_now(file, req);
 	int ret;
@@ -322,14 +322,14 @@ void disk_file_submit(struct disk *disk, struct disk_request *req)
 		disk->counts.at_once++;
 		disk_finish(disk, req, 0);
 	} else if (moved == -EAGAIN) {
-		begin(file, req);
+		disk_file_hand_over(file, req);
 	} else if (moves && !file->direct && done_at_once(file, req, &ret)) {
 		disk->counts.at_once++;
 		disk_finish(disk, req, ret);
 	} else if (moves && file->direct && !is_aligned(file, req)) {
 		bounce(file, req);
 	} else {
-		begin(file, req);
+		disk_file_hand_over(file, req);
 	}
 }
 
@@ -388,7 +388,7 @@ void disk_file_stepped(struct disk_file *file, struct disk_request *req, ssize_t
 	else if (ret >= 0 && req->own.step.kind <= DISK_STEP_WRITE)
 		more = moved_on(file, req, ret, &end);
 	if (more) {
-		begin(file, req);
+		disk_file_hand_over(file, req);
 		file->engine->kick(file);
 	} else {
 		finish(file, req, ret < 0 ? (int)ret : end);

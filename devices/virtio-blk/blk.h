@@ -80,6 +80,7 @@ struct blk {
 	bool cache_flushing;
 	/* kick() runs, for this queue, or poll(), for all (NULL): what is pushed there is shown at its end. */
 	bool in_turn;
+	bool more; /* of kick(): requests begun now are followed by others, or by disk_kick() */
 	const struct medio_virtq *turn;
 	/* Requests that wait for the bounce buffer, and who has it. */
 	uint8_t *bounce;

@@ -122,6 +122,7 @@ static void prepare(struct blk_request *req, enum disk_op op, uint64_t offset, u
 	/* The disk's own part is the disk's to begin. */
 	req->disk.op = op;
 	req->disk.unmap = req->disk.durable = false;
+	req->disk.more = req->blk->more;
 	req->disk.offset = req->blk->begins + offset;
 	req->disk.bytes = bytes;
 	req->disk.iov = NULL;

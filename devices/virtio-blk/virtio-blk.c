@@ -161,8 +161,9 @@ void blk_live(struct medio_dev *dev)
 
 /* ---- Requests ---------------------------------------------------------------------------------------- */
 
-/* Requests between two looks at whether the driver could already go on. */
-#define EARLY 8u
+/* Requests between two looks at whether the driver could already go on, and those that the disk may have together. */
+#define EARLY	 8u
+#define TOGETHER 16u
 
 void blk_kick(struct medio_dev *dev, struct medio_virtq *queue)
 {
@@ -174,16 +175,20 @@ void blk_kick(struct medio_dev *dev, struct medio_virtq *queue)
 	for (unsigned n = 1; chain; n++) {
 		/* While this one is done, the next one's first bytes come from the driver's processor. */
 		struct medio_virtq_chain *next = medio_virtq_pop(queue);
+		blk->more = next != NULL;
 		if (next)
 			blk_request_fetch(next);
 		if (!blk_request_begin(blk, chain)) {
 			medio_virtq_unpop(queue, next != NULL);
 			break;
 		}
+		if (n % TOGETHER == 0)
+			disk_kick(blk->disk);
 		if (n % EARLY == 0)
 			medio_virtq_flush_early(queue);
 		chain = next;
 	}
+	blk->more = false;
 	disk_kick(blk->disk);
 	blk->in_turn = false;
 }

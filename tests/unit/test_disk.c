@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -209,6 +211,97 @@ static void what_is_cached_is_read_at_once_and_what_is_not_is_waited_for(void **
 	struct disk_counts warm = counts(&bed);
 	assert_int_equal(warm.at_once, cold.at_once + 1);
 	assert_int_equal(warm.rings + warm.threads, cold.rings + cold.threads);
+	disk_bed_close(&bed);
+}
+
+/* Reads of 4 KiB each, of which all but the last say that more come. ret: of each. */
+struct together {
+	struct disk_request req;
+	struct iovec iov;
+	uint8_t buf[4096];
+	bool done;
+	int ret;
+};
+
+static void on_together(struct disk_request *req, int ret)
+{
+	struct together *one = (struct together *)req;
+
+	assert_false(one->done);
+	one->done = true;
+	one->ret = ret;
+}
+
+static unsigned read_together(struct disk_bed *bed, struct together *all, unsigned n)
+{
+	unsigned done = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct together *one = &all[i];
+		*one = (struct together){ .iov = { one->buf, 4096 } };
+		one->req = (struct disk_request){ .op = DISK_READ,
+			.more = i + 1 < n,
+			.offset = (uint64_t)i * 4096,
+			.bytes = 4096,
+			.iov = &one->iov,
+			.niov = 1,
+			.done = on_together };
+		disk_submit(bed->disk, &one->req);
+	}
+	disk_kick(bed->disk);
+	for (unsigned i = 0; i < n; i++)
+		done += all[i].done;
+	return done;
+}
+
+static void reads_that_come_together_are_one_call(void **state)
+{
+	const char *const *way = *state;
+	struct together all[16];
+	struct disk_counts before, after;
+	struct disk_bed bed;
+	struct statfs fs;
+
+	make_image(IMAGE);
+	assert_int_equal(disk_bed_open(&bed, param, way[0], NULL), 0);
+	/* Two are not worth it. */
+	assert_int_equal(read_together(&bed, all, 2), 2);
+	before = counts(&bed);
+	assert_int_equal(before.at_once, 2);
+	assert_int_equal(read_together(&bed, all, 16), 16);
+	after = counts(&bed);
+	/* A file system in memory is not asked for more than a copy. */
+	assert_int_equal(statfs(image, &fs), 0);
+	if (strcmp(way[0], "aio=threads") == 0 || fs.f_type == TMPFS_MAGIC) {
+		assert_int_equal(after.at_once, 18);
+	} else {
+		assert_int_equal(after.rings, 16);
+		assert_int_equal(after.calls, before.calls + 1);
+	}
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(all[i].ret, 0);
+		assert_int_equal(all[i].buf[9], (uint8_t)(i * 7 + 1));
+	}
+	disk_bed_close(&bed);
+}
+
+static void reads_that_come_together_fail_one_by_one(void **state)
+{
+	const char *const *way = *state;
+	struct together all[16];
+	struct disk_bed bed;
+
+	make_image(IMAGE);
+	make_cold();
+	assert_int_equal(disk_bed_open(&bed, param, way[0], way[1], NULL), 0);
+	assert_int_equal(truncate(image, 10 * 4096), 0);
+	read_together(&bed, all, 16);
+	disk_bed_settle(&bed);
+	for (unsigned i = 0; i < 16; i++) {
+		assert_true(all[i].done);
+		assert_int_equal(all[i].ret, i < 10 ? 0 : -EIO);
+		assert_true(i >= 10 || all[i].buf[9] == (uint8_t)(i * 7 + 1));
+	}
 	disk_bed_close(&bed);
 }
 
@@ -455,6 +548,7 @@ static void a_drained_disk_touches_nothing_any_more(void **state)
 			.offset = (uint64_t)i * 8192,
 			.bytes = 4096,
 			.durable = i % 5 == 1,
+			.more = i % 7 < 4,
 			.iov = &iov[i],
 			.niov = 1,
 			.done = count_end,
@@ -704,6 +798,8 @@ int main(void)
 		cmocka_unit_test(nothing_reads_as_zeroes),
 		cmocka_unit_test(a_huge_memory_costs_what_is_written_and_gives_it_back),
 		CACHED(what_is_cached_is_read_at_once_and_what_is_not_is_waited_for),
+		CACHED(reads_that_come_together_are_one_call),
+		ALL(reads_that_come_together_fail_one_by_one),
 		ALL(more_pieces_than_a_system_call_takes),
 		CACHED(only_what_is_not_aligned_is_bounced),
 		ALL(a_discard_gives_the_file_back),

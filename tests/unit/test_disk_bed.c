@@ -206,6 +206,7 @@ struct play {
 	struct disk_bed *bed;
 	uint64_t random;
 	uint32_t block;
+	bool more; /* disk_kick() follows */
 	uint8_t *shadow;
 	struct player players[PLAYERS];
 };
@@ -318,6 +319,7 @@ static void begin(struct player *player)
 		.bytes = player->len,
 		.unmap = chance(play, 2),
 		.durable = !chance(play, 16),
+		.more = play->more && chance(play, 4),
 		.done = on_played,
 	};
 	if (op == DISK_READ || op == DISK_WRITE)
@@ -334,11 +336,13 @@ static void play_round(struct play *play)
 {
 	unsigned batch = 1 + chance(play, PLAYERS);
 
+	play->more = true;
 	for (unsigned i = 0; i < batch; i++) {
 		struct player *player = &play->players[chance(play, PLAYERS)];
 		if (!player->busy)
 			begin(player);
 	}
+	play->more = false;
 	disk_kick(play->bed->disk);
 	play->bed->wait = (enum disk_bed_wait)chance(play, 3);
 	if (disk_under_way(play->bed->disk) && chance(play, 8))
