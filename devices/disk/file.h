@@ -50,9 +50,11 @@ struct disk_file {
 	uint32_t align; /* of memory, for O_DIRECT */
 	enum disk_try reads, writes;
 	bool local; /* a file system that writes into the page cache, and is not behind a network */
-	/* TIMED: none before then; for so long after the last slow one; quick ones since. */
+	/* TIMED: none before then; for so long after the last slow one; quick ones since; whether it is asked of each
+	 * if the thread slept. */
 	uint64_t not_before, pause;
 	unsigned quick;
+	bool suspect;
 	bool no_punch, no_zero_range; /* the file system does not have them */
 	bool canceled;		      /* said once that the engine cannot do its work */
 

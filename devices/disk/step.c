@@ -39,8 +39,13 @@ static ssize_t run_once(int fd, const struct disk_step *step)
 
 	switch (step->kind) {
 	case DISK_STEP_READ:
+		/* The plain calls have no list of pieces to take over: 5 % of a cached write. */
+		if (step->niov == 1 && !step->flags)
+			return pread(fd, step->iov->iov_base, step->iov->iov_len, offset);
 		return preadv2(fd, step->iov, (int)step->niov, offset, step->flags);
 	case DISK_STEP_WRITE:
+		if (step->niov == 1 && !step->flags)
+			return pwrite(fd, step->iov->iov_base, step->iov->iov_len, offset);
 		return pwritev2(fd, step->iov, (int)step->niov, offset, step->flags);
 	case DISK_STEP_SYNC:
 		return fdatasync(fd);
@@ -204,6 +209,9 @@ static void finish(struct disk_file *file, struct disk_request *req, int ret)
  * each three times as dear. They block when more is dirty than the disk keeps up with, or when the journal
  * is full. So they are done here until one takes long; then others do them for a while, which grows up to
  * PAUSE_MAX with each slow one.
+ *
+ * Time alone says little where programs compete for a core: the thread has to have slept. To ask that costs an
+ * eighth of a write, so it is asked from the first one that took long on, until QUICK did not.
  */
 #define SLOW_NS	  UINT64_C(4000000)
 #define PAUSE_MIN UINT64_C(50000000)
@@ -211,12 +219,24 @@ static void finish(struct disk_file *file, struct disk_request *req, int ret)
 #define QUICK	  1000u
 #define MAX_TIMED (128u << 10)
 
-/* How often this thread went to sleep. Time alone says little where programs compete for a core. */
+/* How often this thread went to sleep. */
 static long sleeps(void)
 {
 	struct rusage usage;
 
 	return getrusage(RUSAGE_THREAD, &usage) < 0 ? 0 : usage.ru_nvcsw;
+}
+
+static void was_slow(struct disk_file *file, uint64_t now, bool slept)
+{
+	file->quick = 0;
+	file->suspect = true;
+	if (!slept)
+		return;
+	file->pause = file->pause * 2 > PAUSE_MIN ? file->pause * 2 : PAUSE_MIN;
+	if (file->pause > PAUSE_MAX)
+		file->pause = PAUSE_MAX;
+	file->not_before = now + file->pause;
 }
 
 static ssize_t run_timed(struct disk_file *file, struct disk_request *req)
@@ -225,18 +245,15 @@ static ssize_t run_timed(struct disk_file *file, struct disk_request *req)
 
 	if (begin < file->not_before || req->bytes > MAX_TIMED)
 		return -EAGAIN;
-	file->disk.counts.calls += 2;
-	long slept = sleeps();
+	long slept = file->suspect ? sleeps() : 0;
 	ssize_t ret = disk_step_run(file->fd, &req->own.step);
 	uint64_t end = medio_now_ns();
-	if (end - begin > SLOW_NS && sleeps() != slept) {
-		file->pause = file->pause * 2 > PAUSE_MIN ? file->pause * 2 : PAUSE_MIN;
-		if (file->pause > PAUSE_MAX)
-			file->pause = PAUSE_MAX;
-		file->not_before = end + file->pause;
-		file->quick = 0;
+	file->disk.counts.calls += file->suspect ? 2 : 1;
+	if (end - begin > SLOW_NS) {
+		was_slow(file, end, file->suspect && sleeps() != slept);
 	} else if (++file->quick > QUICK) {
 		file->pause = 0;
+		file->suspect = false;
 	}
 	return ret;
 }
