@@ -448,8 +448,11 @@ static void dirty_pieces(struct medio_virtq *q, const struct medio_virtq_slot *s
 	}
 }
 
-/* In order: the used chains before the first that is in flight go to the ring. A used entry stands
- * for all before it that were used whole (2.7.9, 2.8.8). */
+/*
+ * In order: the used chains before the first that is in flight go to the ring. A used entry stands for those before it
+ * that the device only reads. It might for all that were used whole (2.7.9, 2.8.8), but DPDK's driver looks for an
+ * entry of each buffer that it receives into.
+ */
 static void retire(struct medio_virtq *q)
 {
 	for (;;) {
@@ -463,7 +466,7 @@ static void retire(struct medio_virtq *q)
 			n++;
 			descs += slot->descs;
 			last = slot;
-			if (slot->written != slot->chain.in_bytes)
+			if (slot->chain.in_bytes)
 				break;
 		}
 		if (!last)

@@ -112,7 +112,7 @@ static void push_packed(struct medio_virtq *q, struct medio_virtq_chain *const *
 	ring->fresh = fresh;
 }
 
-/* What the chains from *group on, to slot, are in the ring when each of them was used whole, but for the last. */
+/* What so many chains, up to slot, are in the ring when all but the last were only read. */
 static inline __attribute__((always_inline)) void end_group(struct medio_virtq *q,
 	const struct medio_virtq_slot *slot, unsigned *chains, unsigned *descs, uint32_t written)
 {
@@ -142,7 +142,7 @@ static unsigned push_in_order(struct medio_virtq *q, struct medio_virtq_chain *c
 		bytes = end_chain(slot, written, i, q->busy, free);
 		group++;
 		descs += slot->descs;
-		if (bytes != slot->chain.in_bytes)
+		if (slot->chain.in_bytes)
 			end_group(q, slot, &group, &descs, bytes);
 		if (__builtin_expect(slot->block != NULL, 0))
 			medio_virtq_block_put(q, slot);
