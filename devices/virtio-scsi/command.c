@@ -191,6 +191,7 @@ int scsi_submit(struct scsi_command *cmd, scsi_run_fn *step)
 	if (!cmd->submitted)
 		become_busy(cmd);
 	cmd->step = step;
+	cmd->disk.more = false;
 	cmd->disk.done = on_disk_done;
 	disk_submit(lun->disk, &cmd->disk);
 	if (cmd->answered)

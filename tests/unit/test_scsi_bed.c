@@ -97,7 +97,7 @@ void scsi_bed_start(struct scsi_bed *bed, const uint8_t cdb[16])
 
 	memset(bed->guard, 0xa5, sizeof(bed->guard));
 	/* What the interpreter must not rely on. */
-	memset(cmd, 0x5a, sizeof(*cmd));
+	memset(cmd, 0xa5, sizeof(*cmd));
 	cmd->target = &bed->target;
 	cmd->lun = bed->number < SCSI_LUNS && !bed->well_known ? bed->target.luns[bed->number]
 							       : NULL;

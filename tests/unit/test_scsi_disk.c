@@ -129,6 +129,8 @@ void disk_submit(struct disk *disk, struct disk_request *req)
 {
 	assert(req->done);
 	assert(disk->logged < FAKE_LOG);
+	/* Nobody says so. */
+	assert(!req->more);
 	disk->log[disk->logged++] = (struct fake_entry){ req->op, req->durable, req->unmap,
 		req->offset, req->bytes, req->niov };
 	/* The device has checked that. */
