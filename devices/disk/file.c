@@ -355,9 +355,13 @@ static void file_drain(struct disk *disk)
 {
 	struct disk_file *file = (struct disk_file *)disk;
 
-	disk_file_release(file);
-	while (disk->under_way)
-		file->engine->wait(file);
+	while (disk->under_way) {
+		/* What was done may be followed by others, which nobody but us begins; the engine has none, perhaps. */
+		if (file->num_gathered)
+			disk_file_release(file);
+		else
+			file->engine->wait(file);
+	}
 }
 
 static const struct disk_backend file_backend = {

@@ -305,6 +305,58 @@ static void reads_that_come_together_fail_one_by_one(void **state)
 	disk_bed_close(&bed);
 }
 
+/* Goes on with itself, and says that others come. */
+struct again {
+	struct disk_request req;
+	struct iovec iov;
+	struct disk *disk;
+	uint8_t buf[4096];
+	unsigned left;
+};
+
+static void on_again(struct disk_request *req, int ret)
+{
+	struct again *one = (struct again *)req;
+
+	assert_int_equal(ret, 0);
+	if (!--one->left)
+		return;
+	req->more = true;
+	disk_submit(one->disk, req);
+}
+
+static void what_is_gathered_while_the_disk_is_drained_is_drained_too(void **state)
+{
+	const char *const *way = *state;
+	struct again all[8];
+	struct disk_bed bed;
+
+	make_image(IMAGE);
+	make_cold();
+	assert_int_equal(disk_bed_open(&bed, param, way[0], way[1], NULL), 0);
+	for (unsigned n = 1; n <= 8; n++) {
+		for (unsigned i = 0; i < n; i++) {
+			struct again *one = &all[i];
+			*one = (struct again){
+				.iov = { one->buf, 4096 }, .disk = bed.disk, .left = 3 + i
+			};
+			one->req = (struct disk_request){ .op = DISK_READ,
+				.more = true,
+				.offset = (uint64_t)i * 4096,
+				.bytes = 4096,
+				.iov = &one->iov,
+				.niov = 1,
+				.done = on_again };
+			disk_submit(bed.disk, &one->req);
+		}
+		disk_drain(bed.disk);
+		assert_int_equal(disk_under_way(bed.disk), 0);
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal(all[i].left, 0);
+	}
+	disk_bed_close(&bed);
+}
+
 static void more_pieces_than_a_system_call_takes(void **state)
 {
 	const char *const *way = *state;
@@ -800,6 +852,7 @@ int main(void)
 		CACHED(what_is_cached_is_read_at_once_and_what_is_not_is_waited_for),
 		CACHED(reads_that_come_together_are_one_call),
 		ALL(reads_that_come_together_fail_one_by_one),
+		ALL(what_is_gathered_while_the_disk_is_drained_is_drained_too),
 		ALL(more_pieces_than_a_system_call_takes),
 		CACHED(only_what_is_not_aligned_is_bounced),
 		ALL(a_discard_gives_the_file_back),
