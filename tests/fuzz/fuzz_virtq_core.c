@@ -241,6 +241,8 @@ static void kick(struct medio_dev *dev, struct medio_virtq *q)
 		pop_many(n % 8);
 	if (n & 16)
 		push_many(f.num_held / 2, n % 8);
+	if (n & 32)
+		medio_virtq_flush_early(q);
 	n %= 8;
 	while (n-- && pop())
 		if (n & 1)
@@ -378,7 +380,10 @@ static void step(enum step what, unsigned arg)
 			push(arg % f.num_held, what == PUSH ? 0 : word());
 		break;
 	case FLUSH:
-		medio_virtq_flush(f.q);
+		if (arg & 1)
+			medio_virtq_flush_early(f.q);
+		else
+			medio_virtq_flush(f.q);
 		break;
 	case UNPOP:
 		/* The last one, if nothing was pushed since. */
