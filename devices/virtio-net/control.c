@@ -132,11 +132,12 @@ static bool set_pairs(
 	if (!has(vnet, VIRTIO_NET_F_MQ) || command != VIRTIO_NET_CTRL_MQ_VQ_PAIRS_SET ||
 		!get_number(chain, 0, 2, &pairs) || !pairs || pairs > vnet->pairs)
 		return false;
-	/* What a queue that goes out of use has yet, goes out first. */
+	/* What a queue that goes out of use has yet, goes out first; not what another processor adds meanwhile, for
+	 * that may have no end. */
 	for (unsigned i = (unsigned)pairs; i < vnet->active; i++) {
 		struct medio_virtq *queue = medio_virtio_queue(vnet->dev, 2 * i + 1);
 		if (queue) {
-			medio_vnet_transmit(vnet, queue);
+			medio_vnet_transmit(vnet, queue, medio_virtq_size(queue));
 			medio_virtq_flush(queue);
 		}
 	}

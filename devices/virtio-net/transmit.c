@@ -213,16 +213,16 @@ static unsigned send_many(
 	return done;
 }
 
-void medio_vnet_transmit(struct medio_vnet *vnet, struct medio_virtq *queue)
+void medio_vnet_transmit(struct medio_vnet *vnet, struct medio_virtq *queue, unsigned most)
 {
-	unsigned pair = medio_virtq_index(queue) / 2, n = NET_BURST;
+	unsigned pair = medio_virtq_index(queue) / 2, n;
 	struct medio_virtq_chain *chains[NET_BURST];
 	bool any = false;
 
-	/* Fewer than a burst are the last. */
-	while (!vnet->send_waiting && n == NET_BURST &&
-		(n = medio_virtq_pop_many(queue, chains, NET_BURST))) {
+	while (!vnet->send_waiting &&
+		(n = medio_virtq_pop_many(queue, chains, most < NET_BURST ? most : NET_BURST))) {
 		any = true;
+		most -= n;
 		/* Set first: the network may be ready again before it has said that it is not. */
 		vnet->send_waiting = true;
 		unsigned done = send_many(vnet, pair, chains, n);
@@ -233,8 +233,10 @@ void medio_vnet_transmit(struct medio_vnet *vnet, struct medio_virtq *queue)
 			break;
 		}
 		vnet->send_waiting = false;
-		if (n == NET_BURST)
-			medio_virtq_flush_early(queue);
+		/* Fewer than a burst are the last. */
+		if (n < NET_BURST)
+			break;
+		medio_virtq_flush_early(queue);
 	}
 	if (any)
 		net_flush(vnet->net);

@@ -5,6 +5,7 @@
 #include "virtio-net.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,7 +271,7 @@ void medio_vnet_kick(struct medio_dev *dev, struct medio_virtq *queue)
 	else if (index / 2 >= vnet->active)
 		return;
 	else if (index & 1)
-		medio_vnet_transmit(vnet, queue);
+		medio_vnet_transmit(vnet, queue, UINT_MAX);
 	else
 		medio_vnet_refilled(vnet, queue);
 }

@@ -209,8 +209,8 @@ uint64_t medio_vnet_guest_bits(void);
 bool medio_vnet_mac_parse(const char *text, uint8_t mac[6]);
 void medio_vnet_mac_print(const uint8_t mac[6], char text[18]);
 
-/* Take what the driver has in a transmit queue. */
-void medio_vnet_transmit(struct medio_vnet *vnet, struct medio_virtq *queue);
+/* Take what the driver has in a transmit queue, so many frames at most. In a turn that has its own limit. */
+void medio_vnet_transmit(struct medio_vnet *vnet, struct medio_virtq *queue, unsigned most);
 /* struct net_events: receive, receive_many, received. */
 int medio_vnet_receive(void *opaque, const struct net_frame *frame);
 unsigned medio_vnet_receive_many(void *opaque, const struct net_frame *frames, unsigned n);
