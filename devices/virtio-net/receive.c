@@ -319,8 +319,8 @@ static inline bool fits(const struct medio_virtq_chain *chain, const struct net_
 /*
  * The lines of the cache that frames begin in become ours, together: the driver's processor read them last, and each
  * store to one waits for it. Between copies, which wait for what they read, each of these journeys is made
- * by itself: on two processors without a common cache that takes twice as long as all the rest. What is stored is
- * nothing to anybody, as a driver that receives into what it sends knows.
+ * by itself: on two processors without a common cache that takes twice as long as all the rest. What is stored
+ * lies where the frame comes anyway; only a driver that receives into what it sends spoils that.
  */
 static inline void own_lines(struct medio_virtq_chain *const *chains, unsigned n)
 {

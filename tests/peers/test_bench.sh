@@ -19,10 +19,11 @@ figures() {
 answer=$(MEDIO_PEERS=$peers timeout 800 "$programs/../../bench/medio-bench" --quick --runs 1 vhost 2>&1)
 check "nothing is left out" lacks 'left out'
 check "disks with nothing behind them" figures 8 'null (read|write), '
-check "with the page cache" figures 8 'page cache (read|write), '
+check "with the page cache, in small folios and large ones" figures 16 'cached \((4 K|1 M)iB\) (read|write), '
 check "with the disk itself" figures 8 'O_DIRECT (read|write), '
 check "network cards" figures 6 '(loop of 128 frames|transmit|receive), 64 bytes, (split|packed) '
-check "beside qemu-storage-daemon" figures 64 '  qemu-storage-daemon'
+check "how far the processors were apart then" figures 6 '  a polled cache line meanwhile'
+check "beside qemu-storage-daemon" figures 96 '  qemu-storage-daemon'
 check "beside DPDK" figures 6 "  DPDK's net_vhost"
 check "floors" holds 'a polled cache line'
 
