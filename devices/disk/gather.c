@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Reads that come together. A ring that takes many of them in one system call does what is cached within it, like
- * preadv2() does, and what is not without anybody's waiting: 0.9 us a read of 4 KiB instead of 1.05, from four on.
+ * preadv2() does, and what is not without anybody's waiting. Of 4 KiB that is cached, in us a read, medians of ten turns:
+ *
+ *     preadv2   a ring, of 1      2      3      4      6      8     16     32
+ *       1.04         1.44   1.16   1.11   1.06   1.01   0.96   0.91   0.90
  */
 #include "disk/file.h"
 
-/* Fewer are dearer together than one by one. */
-#define TOGETHER 4u
+/* Fewer are no cheaper together than one by one. */
+#define FEWEST 6u
 /* What takes longer to copy than to ask for. */
 #define LARGE (32u << 10)
 
@@ -31,7 +34,7 @@ void disk_file_submit(struct disk *disk, struct disk_request *req)
 
 void disk_file_release(struct disk_file *file)
 {
-	const bool together = file->num_gathered >= TOGETHER;
+	const bool together = file->num_gathered >= FEWEST;
 	struct disk_row row = file->gathered;
 	struct disk_request *req;
 
